@@ -1,0 +1,1 @@
+"""Parameter sets, stations, benches, targets and sample runs. Data only: no code lives here."""

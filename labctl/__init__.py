@@ -1,0 +1,1 @@
+"""Characterise and program resistive-memory devices and arrays."""

@@ -1,0 +1,139 @@
+"""Weights to conductance levels and back: post-training quantisation onto differential pairs.
+
+A weight w becomes two devices, w = k (G+ - G-), of which one stays at the lowest level and the other carries \\|w\\|;
+with n levels per device there are 2 n - 1 distinct weights. Not here: the networks themselves
+(:mod:`labctl.networks.digits`) and programming.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["QuantisedWeights", "from_differential", "level_conductances", "quantise", "to_differential"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class QuantisedWeights:
+    """Integer weights and the step that scales them back.
+
+    Attributes
+    ----------
+    values : ndarray of int, shape as the weights, unit 1
+        Between ``-(levels - 1)`` and ``levels - 1``.
+    step : float, unit of the weights
+        Weight of one level.
+    """
+
+    values: IntArray
+    step: float
+
+
+def quantise(weights: FloatArray, *, levels: int, clips: FloatArray | None = None) -> QuantisedWeights:
+    """Round weights to the signed grid of a differential pair, at the clipping with the least mean square error.
+
+    Parameters
+    ----------
+    weights : ndarray, any shape, unit 1
+        Trained weights.
+    levels : int
+        Levels per device, at least 2.
+    clips : ndarray, shape (n,), unit 1, optional
+        Clipping points to try, as fractions of the largest weight; 0.5 to 1.0 in steps of 0.025 where None.
+
+    Returns
+    -------
+    QuantisedWeights
+
+    Raises
+    ------
+    ValueError
+        If ``levels`` is below 2, or the weights are all zero or not finite.
+    """
+    if levels < 2:
+        raise ValueError(f"quantise: levels must be at least 2, got {levels}")
+    largest = float(np.max(np.abs(weights)))
+    if not np.isfinite(largest) or largest == 0.0:
+        raise ValueError(f"quantise: the weights must be finite and not all zero, their largest size is {largest}")
+    top = levels - 1
+    fractions = np.linspace(0.5, 1.0, 21) if clips is None else clips
+    errors = []
+    for fraction in fractions:
+        step = largest * float(fraction) / top
+        rounded = np.clip(np.round(weights / step), -top, top)
+        errors.append(float(np.mean((rounded * step - weights) ** 2)))
+    step = largest * float(fractions[int(np.argmin(errors))]) / top
+    return QuantisedWeights(np.clip(np.round(weights / step), -top, top).astype(np.int64), step)
+
+
+def to_differential(values: IntArray) -> IntArray:
+    """Spread signed integer weights over pairs of columns.
+
+    Parameters
+    ----------
+    values : ndarray of int, shape (inputs, outputs), unit 1
+        Signed levels.
+
+    Returns
+    -------
+    ndarray of int, shape (inputs, 2 * outputs), unit 1
+        Column 2 k carries the positive, column 2 k + 1 the negative part of output k.
+    """
+    pairs = np.zeros((values.shape[0], 2 * values.shape[1]), dtype=np.int64)
+    pairs[:, 0::2] = np.maximum(values, 0)
+    pairs[:, 1::2] = np.maximum(-values, 0)
+    return pairs
+
+
+def from_differential(
+    conductance_s: FloatArray, *, step: float, g_min_s: float, g_max_s: float, levels: int
+) -> FloatArray:
+    """Return the weights that pairs of measured columns stand for.
+
+    Parameters
+    ----------
+    conductance_s : ndarray, shape (inputs, 2 * outputs), unit S
+        Measured conductances; NaN where a cell could not be read, which then counts as its pair's balance.
+    step : float, unit of the weights
+        Weight of one level.
+    g_min_s, g_max_s : float, unit S
+        Conductances of the lowest and the highest level.
+    levels : int
+        Levels per device.
+
+    Returns
+    -------
+    ndarray, shape (inputs, outputs), unit of the weights
+    """
+    per_level = (g_max_s - g_min_s) / (levels - 1)
+    difference = conductance_s[:, 0::2] - conductance_s[:, 1::2]
+    return np.asarray(np.nan_to_num(difference, nan=0.0) / per_level * step, dtype=np.float64)
+
+
+def level_conductances(levels: int, g_min_s: float, g_max_s: float) -> FloatArray:
+    """Return the conductances of evenly spaced levels.
+
+    Parameters
+    ----------
+    levels : int
+        Number of levels, at least 2.
+    g_min_s, g_max_s : float, unit S
+        Lowest and highest level.
+
+    Returns
+    -------
+    ndarray, shape (levels,), unit S
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two levels or the range is empty.
+    """
+    if levels < 2 or not 0.0 < g_min_s < g_max_s:
+        raise ValueError(
+            f"levels: need at least 2 levels and 0 < g_min < g_max, got {levels}, {g_min_s:.4g} S, {g_max_s:.4g} S"
+        )
+    return np.linspace(g_min_s, g_max_s, levels)
