@@ -1,0 +1,1 @@
+"""Simulated instruments and the bench that they stand on."""

@@ -1,0 +1,299 @@
+"""A simulated rack that is switched on: its instruments, its one clock, its one circuit, the die in its socket.
+
+Not here: what goes over the wire (:mod:`labctl_mock.visa` and the instruments) and what happens between terminals and
+cells (:mod:`labctl_mock.bench.circuit`).
+"""
+
+import os
+import time
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labctl.clock import VirtualClock
+from labctl.errors import StationError
+from labctl.home import labctl_home
+from labctl.physics.crossbar import Crossbar
+from labctl.physics.crossbar_network import Wires
+from labctl.physics.die import Die, Effects
+from labctl.physics.presets import load_preset
+from labctl_mock.bench.bench_file import GROUND, BenchEffects, BenchFile, load_bench_file
+from labctl_mock.bench.circuit import BenchCircuit
+from labctl_mock.bench.die_store import DieIdentity, StoredDie, load_die, save_die
+from labctl_mock.bench.hot_switching import HotSwitching
+from labctl_mock.bench.live_cells import LiveCells
+from labctl_mock.bench.lock import DieLock
+from labctl_mock.bench.log import BenchLog
+from labctl_mock.bench.overrides import Overrides, effect_names, read_overrides, write_overrides
+from labctl_mock.bench.thermal import ThermalNoise
+from labctl_mock.bench.wiring import Wiring
+from labctl_mock.messages.instrument import SimulatedInstrument
+from labctl_mock.models import models
+
+__all__ = ["Bench"]
+
+_SAVE_EVERY_S = 2.0
+_DIE_PREFIX, _CIRCUIT_PREFIX = "die.", "circuit."
+
+
+class Bench:
+    """One opened bench; made by :meth:`open`, given back by :meth:`close`.
+
+    Attributes
+    ----------
+    name : str
+    clock : VirtualClock
+    circuit : BenchCircuit
+    instruments : dict of str to SimulatedInstrument
+        By key of the bench file.
+    resources : dict of str to str
+        VISA resource name to instrument key.
+    log : BenchLog
+        Hot switching and its kin since the bench was opened.
+    die_path : Path
+        Where the die is remembered.
+    """
+
+    def __init__(self, file: BenchFile, folder: Path, lock: DieLock) -> None:
+        self._file, self._lock = file, lock
+        overrides = read_overrides(folder / "overrides.toml")
+        self._seed = file.seed if overrides.seed is None else overrides.seed
+        self._effects = overrides.effects_over(file.die.effects)
+        entry = file.die
+        self._identity = DieIdentity(file.name, entry.device, entry.rows, entry.columns, self._seed)
+        self.name = file.name
+        self.die_path = folder / "die.npz"
+        stored = load_die(self.die_path, self._identity)
+        self.clock = VirtualClock(stored.time_s if stored else 0.0)
+        self.log = BenchLog()
+        self._die = self._take_die(stored)
+        self._cells = LiveCells(self._die, half_select=self._effects.half_select)
+        self.circuit = self._build_circuit()
+        if stored:
+            self.circuit.restore(_with_prefix(stored.arrays, _CIRCUIT_PREFIX))
+        self.instruments = self._build_instruments()
+        self.resources = {own.resource: key for key, own in file.instruments.items()}
+        self._saved_at_s = time.monotonic()
+        self._saved_clock_s = self.clock.now_s() if stored else -1.0
+        self._is_open = True
+
+    @classmethod
+    def open(cls, name_or_path: str | os.PathLike[str], *, home: Path | None = None) -> Self:
+        """Switch a bench on with the die as it was left.
+
+        Parameters
+        ----------
+        name_or_path : str or path
+            A packaged bench, or a path that ends in ``.toml``.
+        home : Path, optional
+            Folder of per-user state; the user's own where none is given.
+
+        Returns
+        -------
+        Bench
+
+        Raises
+        ------
+        StationError
+            If the bench file is wrong, the die is in use elsewhere, or its state is damaged.
+        """
+        file = load_bench_file(name_or_path)
+        folder = _folder(file.name, home)
+        lock = DieLock(folder)
+        try:
+            return cls(file, folder, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @staticmethod
+    def reset(
+        name_or_path: str | os.PathLike[str],
+        *,
+        home: Path | None = None,
+        seed: int | None = None,
+        effects: Mapping[str, bool] | None = None,
+    ) -> None:
+        """Put a fresh die into the socket; the bench must not be open.
+
+        Parameters
+        ----------
+        name_or_path : str or path
+        home : Path, optional
+        seed : int, optional
+            In place of the bench file's, until the next reset.
+        effects : Mapping of str to bool, optional
+            Flags in place of the bench file's, until the next reset.
+
+        Raises
+        ------
+        StationError
+            If the bench is unknown or in use, or a seed or effect is none.
+        """
+        file = load_bench_file(name_or_path)
+        unknown = sorted(set(effects or {}) - set(effect_names()))
+        if unknown:
+            raise StationError(f"bench {file.name}: no effect {unknown[0]!r}; effects are {', '.join(effect_names())}")
+        if seed is not None and not 0 <= seed < 2**63:
+            raise StationError(f"bench {file.name}: seed must be from 0 to 2**63 - 1, got {seed}")
+        folder = _folder(file.name, home)
+        lock = DieLock(folder)
+        try:
+            (folder / "die.npz").unlink(missing_ok=True)
+            write_overrides(folder / "overrides.toml", Overrides(seed, dict(effects or {})))
+        except OSError as error:
+            raise StationError(f"{folder}: the die cannot be removed: {error.strerror}; check the folder") from error
+        finally:
+            lock.release()
+
+    def save(self) -> None:
+        """Write the state of the die, if time has passed since it was last written.
+
+        Raises
+        ------
+        StationError
+            If it cannot be written.
+        """
+        self._saved_at_s = time.monotonic()
+        if self.clock.now_s() == self._saved_clock_s:
+            return
+        arrays = {_DIE_PREFIX + name: value for name, value in self._die.to_arrays().items()}
+        arrays.update({_CIRCUIT_PREFIX + name: value for name, value in self.circuit.to_arrays().items()})
+        save_die(self.die_path, self._identity, time_s=self.clock.now_s(), arrays=arrays)
+        self._saved_clock_s = self.clock.now_s()
+
+    def close(self) -> None:
+        """Switch the bench off: instruments closed, die saved, lock released; may be called twice.
+
+        Raises
+        ------
+        StationError
+            If the die cannot be saved.
+        """
+        if not self._is_open:
+            return
+        self._is_open = False
+        try:
+            for instrument in self.instruments.values():
+                instrument.close()
+            self.circuit.settle()
+            self.save()
+        finally:
+            self._lock.release()
+
+    def info(self) -> dict[str, object]:
+        """Return what a run file must know of this bench, ready for JSON.
+
+        Returns
+        -------
+        dict
+            name, file, sha256, seed, effects, device, rows, columns, die_age_s, violations, simulated.
+        """
+        return {
+            "name": self.name,
+            "file": self._file.file,
+            "sha256": self._file.sha256,
+            "seed": self._seed,
+            "effects": self._effects.as_dict(),
+            "device": self._file.die.device,
+            "rows": self._file.die.rows,
+            "columns": self._file.die.columns,
+            "die_age_s": self.clock.now_s(),
+            "violations": dict(self.log.counts),
+            "simulated": True,
+        }
+
+    def truth(self) -> dict[str, NDArray[np.generic]]:
+        """Return what no instrument can see.
+
+        Returns
+        -------
+        dict of str to ndarray, shape (rows, columns)
+            ``conductance_s`` (with relaxation, slow noise; unit S), ``programmed_s`` (without; unit S), ``formed``,
+            ``stuck`` (boolean).
+        """
+        return self._cells.truth(self.clock.now_s())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _take_die(self, stored: StoredDie | None) -> Die:
+        entry = self._file.die
+        preset = load_preset(entry.device)
+        effects = _die_effects(self._effects)
+        if stored is None:
+            return Die(preset, entry.rows, entry.columns, self._seed, effects)
+        try:
+            return Die.from_arrays(preset, _with_prefix(stored.arrays, _DIE_PREFIX), effects)
+        except ValueError as error:
+            raise StationError(
+                f"{self.die_path}: the state of the die is damaged ({error}); run `labctl bench reset {self.name}`"
+            ) from error
+
+    def _build_circuit(self) -> BenchCircuit:
+        entry, wires = self._file.die, self._file.die.wires
+        resistances = [wires.word_segment_ohm, wires.bit_segment_ohm, wires.word_contact_ohm, wires.bit_contact_ohm]
+        values = [number.value if self._effects.wire_resistance else 0.0 for number in resistances]
+        wiring = Wiring(self._file.wiring)
+        return BenchCircuit(
+            wiring,
+            Crossbar(entry.rows, entry.columns, Wires(*values)),
+            self._cells,
+            self.clock,
+            hot_switching=HotSwitching(wiring, self.log),
+            thermal=ThermalNoise(self._seed, self._die.preset["read.temperature"], enabled=self._effects.read_noise),
+            after_change=self._save_now_and_then,
+        )
+
+    def _build_instruments(self) -> dict[str, SimulatedInstrument]:
+        known = models()
+        built: dict[str, SimulatedInstrument] = {}
+        for key, own in self._file.instruments.items():
+            where = f"{self._file.file}: instruments.{key}"
+            if own.model not in known:
+                raise StationError(f"{where}.model: no simulated {own.model!r}; there are {', '.join(sorted(known))}")
+            # every instrument errs in its own way
+            seed = (self._seed * 1_000_003 + zlib.crc32(key.encode())) % 2**63
+            try:
+                built[key] = known[own.model](key, self.circuit, serial=own.serial, seed=seed, options=own.options)
+            except ValueError as error:
+                raise StationError(f"{where}: {error}") from error
+            self.circuit.attach(built[key].terminals)
+        for row, terminal in self._file.wiring.rows.items():
+            if terminal != GROUND and terminal not in self.circuit.terminals:
+                have = ", ".join([*sorted(self.circuit.terminals), GROUND])
+                raise StationError(f"{self._file.file}: wiring.rows.{row}: no terminal {terminal!r}; there are {have}")
+        return built
+
+    def _save_now_and_then(self) -> None:
+        """Bound what a killed process can lose."""
+        if time.monotonic() - self._saved_at_s > _SAVE_EVERY_S:
+            self.save()
+
+
+def _folder(name: str, home: Path | None) -> Path:
+    return (labctl_home() if home is None else home) / "benches" / name
+
+
+def _with_prefix(arrays: Mapping[str, NDArray[np.generic]], prefix: str) -> dict[str, NDArray[np.generic]]:
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+
+
+def _die_effects(effects: BenchEffects) -> Effects:
+    return Effects(
+        device_spread=effects.device_spread,
+        cycle_spread=effects.cycle_spread,
+        read_noise=effects.read_noise,
+        relaxation=effects.relaxation,
+        stuck_cells=effects.stuck_cells,
+    )
