@@ -1,0 +1,218 @@
+"""Checks of a station: who answers, what the error queues hold, whether relays move, whether the wiring is as believed.
+
+The addressing round trip. On the carrier every line hangs on one common pad through a resistor of its own. For each
+line: channel A of the source-measure unit on that line at +0.2 V and at -0.2 V, channel B on the pad at 0 V measuring,
+all other lines grounded. The difference of the two currents is 0.4 V over that line's resistor, whatever the cells do,
+since they load A alone; offsets of both channels fall out. 0.2 V lies below the voltage at which cells change.
+
+That measurement is the same with A and B exchanged, so the rows of the source-measure channels are checked before:
+each row in turn is shorted to ground at the pad; of all channels, at 50 mV and 1 µA, only the one that the station
+file names may then meet its current limit. The rows of a pulse generator are not checked.
+Not here: repairing anything.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from labctl.errors import LabError, StationError
+from labctl.roles import Flag, SourceMeter, SwitchMatrix
+from labctl.station.station import Station
+from labctl.station.wiring import GROUND
+
+__all__ = ["Check", "check"]
+
+_PROBE_V = 0.2
+_TOLERANCE = 3e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: its name, whether it passed, what was found."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def check(station: Station) -> list[Check]:
+    """Check a station and leave it off.
+
+    Parameters
+    ----------
+    station : Station
+        Opened, with nothing running on it.
+
+    Returns
+    -------
+    list of Check
+        One per instrument and subject; a check that cannot be made because something does not answer has failed.
+    """
+    checks: list[Check] = []
+    for key in station.instruments:
+        checks.append(_attempt(f"{key}: identity", partial(_identity, station, key)))
+        checks.append(_attempt(f"{key}: error queue", partial(_error_queue, station, key)))
+    checks.append(_attempt("off", partial(_off, station)))
+    checks.append(_attempt("relays", partial(_relays, station)))
+    if station.wiring.identification is None:
+        checks.append(Check("addressing", True, "not checked: the station file names no identification pad"))
+    else:
+        checks.append(_attempt("rows", partial(_rows, station)))
+        checks.append(_attempt("addressing", partial(_addressing, station)))
+    return checks
+
+
+def _attempt(name: str, examine: Callable[[], tuple[bool, str]]) -> Check:
+    try:
+        ok, detail = examine()
+    except LabError as error:
+        ok, detail = False, str(error)
+    return Check(name, ok, detail)
+
+
+def _identity(station: Station, key: str) -> tuple[bool, str]:
+    found, opened = station.instruments[key].identity(), station.identities()[key]
+    text = f"{found.maker} {found.model}, serial {found.serial}, firmware {found.firmware}"
+    return found == opened, text if found == opened else f"{text}; at opening it was serial {opened.serial}"
+
+
+def _error_queue(station: Station, key: str) -> tuple[bool, str]:
+    entries = station.instruments[key].drain_errors()
+    return not entries, "; ".join(entries) or "empty"
+
+
+def _off(station: Station) -> tuple[bool, str]:
+    station.safe_off()
+    return True, "every output off and every relay open, read back"
+
+
+def _relays(station: Station) -> tuple[bool, str]:
+    wiring, matrix = station.wiring, station.switch_matrix(station.wiring.matrix)
+    row = wiring.row_of(GROUND)
+    points = frozenset(wiring.crosspoint(row, column) for column in (*wiring.word_lines, *wiring.bit_lines))
+    matrix.close(points)
+    closed = matrix.closed()
+    matrix.open_all()
+    left = matrix.closed()
+    if closed != points:
+        return False, f"asked for row {row} on every line; differing are {', '.join(sorted(closed ^ points))}"
+    if left:
+        return False, f"still closed after opening all: {', '.join(sorted(left))}"
+    return True, f"{len(points)} crosspoints of row {row} closed and opened, read back"
+
+
+def _rows(station: Station) -> tuple[bool, str]:
+    wiring, matrix = station.wiring, station.switch_matrix(station.wiring.matrix)
+    meters = _meters(station)
+    ground = wiring.crosspoint(wiring.row_of(GROUND), str(wiring.identification))
+    matrix.open_all()
+    for meter in meters.values():
+        meter.prepare(voltage_range_v=_PROBE_V, current_limit_a=1e-6, measure_range_a=1e-6, integration_plc=0.1)
+        meter.output_on()
+    faults = []
+    try:
+        for terminal in meters:
+            row = wiring.row_of(terminal)
+            shorted = [ground, wiring.crosspoint(row, str(wiring.identification))]
+            matrix.close(shorted)
+            for meter in meters.values():
+                meter.set_voltage(_PROBE_V / 4.0)
+            loaded = [name for name, meter in meters.items() if Flag.COMPLIANCE in meter.measure_current().flags]
+            for meter in meters.values():
+                meter.set_voltage(0.0)
+            matrix.open(shorted)
+            if loaded != [terminal]:
+                faults.append(
+                    f"row {row} should be {terminal}, shorted to ground it loads {', '.join(loaded) or 'none'}"
+                )
+    finally:
+        for meter in meters.values():
+            meter.output_off()
+        matrix.open_all()
+    if faults:
+        return False, f"{'; '.join(faults)}; correct the cabling or {station.file}, table wiring.rows"
+    return True, f"{', '.join(meters)} and ground are on their rows"
+
+
+def _addressing(station: Station) -> tuple[bool, str]:
+    expected_ohm = station.wiring.identification_resistors_ohm
+    measured_ohm = _round_trip(station)
+    names = [f"word line {index}" for index in range(len(station.wiring.word_lines))]
+    names += [f"bit line {index}" for index in range(len(station.wiring.bit_lines))]
+    answers = [_nearest(value, expected_ohm) for value in measured_ohm]
+    wrong = [index for index, answer in enumerate(answers) if answer != index]
+    if not wrong:
+        worst = max(abs(found / due - 1.0) for found, due in zip(measured_ohm, expected_ohm, strict=True))
+        return True, f"{len(names)} lines answer as wired, worst resistor off by {worst:.2%}"
+    faults = []
+    for index in wrong:
+        answer = answers[index]
+        if answer is None:
+            faults.append(f"{names[index]} answers with {measured_ohm[index]:.6g} ohm, the resistor of no line")
+        elif answers[answer] == index:
+            if index < answer:
+                faults.append(f"{names[index]} and {names[answer]} are swapped")
+        else:
+            faults.append(f"{names[index]} answers as {names[answer]}")
+    return False, "; ".join(faults) + f"; correct the cabling or {station.file}, table wiring"
+
+
+def _nearest(found_ohm: float, expected_ohm: tuple[float, ...]) -> int | None:
+    index = min(range(len(expected_ohm)), key=lambda line: abs(found_ohm / expected_ohm[line] - 1.0))
+    return index if abs(found_ohm / expected_ohm[index] - 1.0) <= _TOLERANCE else None
+
+
+def _round_trip(station: Station) -> list[float]:
+    """Resistance from each line to the pad, word lines first."""
+    wiring, matrix = station.wiring, station.switch_matrix(station.wiring.matrix)
+    meters = _meters(station)
+    if len(meters) < 2:
+        raise StationError(f"{wiring.file}: wiring.rows: the addressing round trip needs two source-measure channels")
+    (source_terminal, source), (meter_terminal, meter), *_ = meters.items()
+    source_row, meter_row = wiring.row_of(source_terminal), wiring.row_of(meter_terminal)
+    ground = wiring.row_of(GROUND)
+    lines = (*wiring.word_lines, *wiring.bit_lines)
+    matrix.open_all()
+    limit_a = min(0.01, source.limits.max_current_a)
+    source.prepare(voltage_range_v=_PROBE_V, current_limit_a=limit_a, measure_range_a=None, integration_plc=0.1)
+    meter.prepare(voltage_range_v=_PROBE_V, current_limit_a=1e-4, measure_range_a=1e-6, integration_plc=1.0)
+    matrix.close([wiring.crosspoint(ground, line) for line in lines])
+    matrix.close([wiring.crosspoint(meter_row, str(wiring.identification))])
+    source.output_on()
+    meter.output_on()
+    try:
+        return [
+            _line_ohm(source, meter, matrix, wiring.crosspoint(source_row, line), wiring.crosspoint(ground, line))
+            for line in lines
+        ]
+    finally:
+        source.output_off()
+        meter.output_off()
+        matrix.open_all()
+
+
+def _line_ohm(source: SourceMeter, meter: SourceMeter, matrix: SwitchMatrix, probe: str, ground: str) -> float:
+    matrix.exchange(opening=[ground], closing=[probe])
+    currents_a = []
+    for level_v in (_PROBE_V, -_PROBE_V):
+        source.set_voltage(level_v)
+        found = meter.measure_current()
+        if found.value is None or found.flags:
+            currents_a.append(0.0)
+        else:
+            currents_a.append(found.value)
+    source.set_voltage(0.0)
+    matrix.exchange(opening=[probe], closing=[ground])
+    # the current out of the meter's terminal falls when the line's voltage rises
+    difference_a = currents_a[1] - currents_a[0]
+    return 2.0 * _PROBE_V / difference_a if difference_a else float("inf")
+
+
+def _meters(station: Station) -> dict[str, SourceMeter]:
+    """Source-measure channels that are wired to a row, in the order of the rows."""
+    found: dict[str, SourceMeter] = {}
+    for terminal in station.wiring.rows.values():
+        with suppress(StationError):
+            found[terminal] = station.source_meter(terminal)
+    return found

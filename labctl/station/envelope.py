@@ -1,0 +1,319 @@
+"""The envelope around the roles: a stimulus that the station file does not allow is refused before a byte is sent.
+
+What counts is what the sources *could* do, since the sample may be a short circuit:
+
+voltage
+    the largest difference between any two source terminals of the station and ground, counting the present level of
+    every terminal, whether its output is on or not;
+current
+    the prepared current limit of a source-measure unit; level / 50 ohm for a pulse generator, which has no limit;
+energy of one pulse or staircase step
+    sum over its terminals of |level| x current limit x width for a source-measure unit, and of level² / (4 x 50 ohm) x
+    width for a generator: a source can deliver no more than its available power.
+
+Not here: the comparison with the limits (:mod:`labctl.station.guard`), what an instrument can do (the drivers refuse
+that), reading the file (:mod:`labctl.station.station_file`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from labctl.errors import EnvelopeError
+from labctl.roles import PulseLimits, PulseSource, Reading, SourceMeter, SourceMeterLimits
+from labctl.station.guard import Guard
+
+__all__ = ["EnvelopedPulseSource", "EnvelopedSourceMeter"]
+
+_SOURCE_OHM = 50.0
+
+
+class EnvelopedSourceMeter:
+    """A :class:`labctl.roles.SourceMeter` inside the envelope.
+
+    Parameters
+    ----------
+    inner : SourceMeter
+        The driver's channel.
+    terminal : str
+        Such as ``"smu1.a"``.
+    guard : Guard
+        Of the station.
+    """
+
+    def __init__(self, inner: SourceMeter, terminal: str, guard: Guard) -> None:
+        self._inner = inner
+        self._terminal = terminal
+        self._guard = guard
+        self._current_limit_a: float | None = None
+        guard.levels_v[terminal] = 0.0
+        limits, envelope = inner.limits, guard.envelope
+        self.limits = SourceMeterLimits(
+            max_voltage_v=min(limits.max_voltage_v, envelope.voltage_v),
+            max_current_a=min(limits.max_current_a, envelope.current_a),
+            min_pulse_s=limits.min_pulse_s,
+        )
+
+    def prepare(
+        self,
+        *,
+        voltage_range_v: float,
+        current_limit_a: float,
+        measure_range_a: float | None,
+        integration_plc: float,
+    ) -> None:
+        """Set up the channel as a voltage source at 0 V, with a current limit inside the envelope.
+
+        Parameters
+        ----------
+        voltage_range_v : float, unit V
+            Not limited: levels are.
+        current_limit_a : float, unit A
+        measure_range_a : float or None, unit A
+        integration_plc : float, unit 1
+
+        Raises
+        ------
+        EnvelopeError
+            If the current limit is above the envelope; nothing is sent.
+        """
+        self._guard.check_current(self._terminal, "current limit", current_limit_a)
+        self._inner.prepare(
+            voltage_range_v=voltage_range_v,
+            current_limit_a=current_limit_a,
+            measure_range_a=measure_range_a,
+            integration_plc=integration_plc,
+        )
+        self._current_limit_a = current_limit_a
+        self._guard.levels_v[self._terminal] = 0.0
+
+    def output_on(self) -> None:
+        """Connect the output.
+
+        Raises
+        ------
+        EnvelopeError
+            If :meth:`prepare` did not set a current limit; nothing is sent.
+        """
+        self._known_limit_a()
+        self._inner.output_on()
+
+    def output_off(self) -> None:
+        """Disconnect the output."""
+        self._inner.output_off()
+
+    def set_voltage(self, voltage_v: float) -> None:
+        """Set the source level.
+
+        Parameters
+        ----------
+        voltage_v : float, unit V
+
+        Raises
+        ------
+        EnvelopeError
+            If the level, with those of the other terminals, is outside the envelope, or no current limit was
+            prepared; nothing is sent.
+        """
+        self._known_limit_a()
+        self._guard.check_levels(self._terminal, {self._terminal: voltage_v})
+        self._inner.set_voltage(voltage_v)
+        self._guard.levels_v[self._terminal] = voltage_v
+
+    def measure_current(self) -> Reading:
+        """Integrate and return the current.
+
+        Returns
+        -------
+        Reading
+        """
+        return self._inner.measure_current()
+
+    def measure_voltage(self) -> Reading:
+        """Integrate and return the voltage at the terminals.
+
+        Returns
+        -------
+        Reading
+        """
+        return self._inner.measure_voltage()
+
+    def staircase(self, levels_v: Sequence[float], *, dwell_s: float) -> list[Reading]:
+        """Step through ``levels_v``; each step is a stimulus.
+
+        Parameters
+        ----------
+        levels_v : sequence of float, unit V
+        dwell_s : float, unit s
+            Of each step.
+
+        Returns
+        -------
+        list of Reading
+
+        Raises
+        ------
+        EnvelopeError
+            If a step is outside the envelope; nothing is sent.
+        """
+        limit_a = self._known_limit_a()
+        for level_v in (min(levels_v, default=0.0), max(levels_v, default=0.0), *_not_numbers(levels_v)):
+            self._guard.check_levels(self._terminal, {self._terminal: level_v})
+            self._guard.check_stimulus(self._terminal, dwell_s, abs(level_v) * limit_a)
+        readings = self._inner.staircase(levels_v, dwell_s=dwell_s)
+        self._guard.levels_v[self._terminal] = 0.0
+        return readings
+
+    def pulse(self, level_v: float, *, width_s: float, partner: SourceMeter | None, partner_level_v: float) -> None:
+        """Give one pulse, with ``partner`` if there is one.
+
+        Parameters
+        ----------
+        level_v : float, unit V
+        width_s : float, unit s
+        partner : SourceMeter or None
+            From the same station.
+        partner_level_v : float, unit V
+
+        Raises
+        ------
+        EnvelopeError
+            If the pulse is outside the envelope, or no current limit was prepared; nothing is sent.
+        TypeError
+            If ``partner`` is not of the same station.
+        """
+        levels_v, power_w, inner_partner = {self._terminal: level_v}, abs(level_v) * self._known_limit_a(), partner
+        if isinstance(partner, EnvelopedSourceMeter):
+            levels_v[partner._terminal] = partner_level_v
+            power_w += abs(partner_level_v) * partner._known_limit_a()
+            inner_partner = partner._inner
+        elif partner is not None:
+            raise TypeError(
+                f"{self._terminal}: the partner of a pulse must come from the same station, got {partner!r}"
+            )
+        self._guard.check_levels(self._terminal, levels_v)
+        self._guard.check_stimulus(self._terminal, width_s, power_w)
+        self._inner.pulse(level_v, width_s=width_s, partner=inner_partner, partner_level_v=partner_level_v)
+        for terminal in levels_v:
+            self._guard.levels_v[terminal] = 0.0
+
+    def forget(self) -> None:
+        """Forget the current limit, because the instrument was reset; the level is 0 V."""
+        self._current_limit_a = None
+        self._guard.levels_v[self._terminal] = 0.0
+
+    def _known_limit_a(self) -> float:
+        if self._current_limit_a is None:
+            raise EnvelopeError(f"{self._terminal}: the current limit is not known; call prepare() first")
+        return self._current_limit_a
+
+
+class EnvelopedPulseSource:
+    """A :class:`labctl.roles.PulseSource` inside the envelope.
+
+    Parameters
+    ----------
+    inner : PulseSource
+        The driver.
+    key : str
+        Key of the instrument, such as ``"gen1"``.
+    guard : Guard
+        Of the station.
+    """
+
+    def __init__(self, inner: PulseSource, key: str, guard: Guard) -> None:
+        self._inner = inner
+        self._key = key
+        self._guard = guard
+        self._width_s: float | None = None
+        self.outputs = inner.outputs
+        self._terminals = {output: f"{key}.{output}" for output in inner.outputs}
+        guard.levels_v.update(dict.fromkeys(self._terminals.values(), 0.0))
+        limits, envelope = inner.limits, guard.envelope
+        self.limits = PulseLimits(
+            min_width_s=limits.min_width_s,
+            max_width_s=min(limits.max_width_s, envelope.pulse_width_s),
+            min_edge_s=limits.min_edge_s,
+            max_level_v=min(limits.max_level_v, envelope.voltage_v, envelope.current_a * _SOURCE_OHM),
+        )
+
+    def prepare(self, *, width_s: float, edge_s: float) -> None:
+        """Set up every output for one single pulse per trigger.
+
+        Parameters
+        ----------
+        width_s, edge_s : float, unit s
+
+        Raises
+        ------
+        EnvelopeError
+            If the width, with the present levels, is outside the envelope; nothing is sent.
+        """
+        levels_v = (self._guard.levels_v[terminal] for terminal in self._terminals.values())
+        self._guard.check_stimulus(self._key, width_s, _available_power_w(levels_v))
+        self._inner.prepare(width_s=width_s, edge_s=edge_s)
+        self._width_s = width_s
+
+    def set_levels(self, levels_v: Mapping[int, float]) -> None:
+        """Set the plateau of each named output.
+
+        Parameters
+        ----------
+        levels_v : mapping of int to float, unit V
+            Plateau by output; one that is not named stays at 0 V.
+
+        Raises
+        ------
+        EnvelopeError
+            If a level is outside the envelope, or no width was prepared; nothing is sent.
+        """
+        width_s = self._known_width_s()
+        levels = {terminal: levels_v.get(output, 0.0) for output, terminal in self._terminals.items()}
+        self._guard.check_levels(self._key, levels)
+        for terminal, level_v in levels.items():
+            self._guard.check_current(terminal, "level / 50 ohm", abs(level_v) / _SOURCE_OHM)
+        self._guard.check_stimulus(self._key, width_s, _available_power_w(levels.values()))
+        self._inner.set_levels(levels_v)
+        self._guard.levels_v.update(levels)
+
+    def output_on(self) -> None:
+        """Connect every output.
+
+        Raises
+        ------
+        EnvelopeError
+            If no width was prepared; nothing is sent.
+        """
+        self._known_width_s()
+        self._inner.output_on()
+
+    def output_off(self) -> None:
+        """Disconnect every output."""
+        self._inner.output_off()
+
+    def fire(self) -> None:
+        """Trigger one pulse.
+
+        Raises
+        ------
+        EnvelopeError
+            If no width was prepared; nothing is sent.
+        """
+        self._known_width_s()
+        self._inner.fire()
+
+    def forget(self) -> None:
+        """Forget width and levels, because the instrument was reset."""
+        self._width_s = None
+        self._guard.levels_v.update(dict.fromkeys(self._terminals.values(), 0.0))
+
+    def _known_width_s(self) -> float:
+        if self._width_s is None:
+            raise EnvelopeError(f"{self._key}: the pulse width is not known; call prepare() first")
+        return self._width_s
+
+
+def _available_power_w(levels_v: Iterable[float]) -> float:
+    return sum(level_v * level_v for level_v in levels_v) / (4.0 * _SOURCE_OHM)
+
+
+def _not_numbers(levels_v: Sequence[float]) -> list[float]:
+    return [level_v for level_v in levels_v if level_v != level_v]

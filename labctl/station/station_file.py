@@ -1,0 +1,255 @@
+"""The station file: which instruments, how they are reached and wired, what is in the socket, what must never happen.
+
+A frozen picture of the TOML file, checked key by key. Not here: opening anything (:mod:`labctl.station.station`).
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from labctl.errors import StationError
+from labctl.home import labctl_home
+from labctl.station.strict_table import StrictTable
+from labctl.station.wiring import GROUND, Wiring
+
+__all__ = ["Envelope", "InstrumentEntry", "Sample", "StationFile", "read_station_file", "station_names"]
+
+_SCHEMA = 1
+_KEY = re.compile(r"[a-z][a-z0-9_]*")
+_COLUMN = re.compile(r"[1-6](?:0[1-9]|1[0-2])")
+_ROW = re.compile(r"[A-H]")
+
+
+@dataclass(frozen=True)
+class InstrumentEntry:
+    """Table ``[instruments.<key>]``: driver, VISA resource, and the serial number that must answer (None: any)."""
+
+    driver: str
+    resource: str
+    serial: str | None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Table ``[sample]``: what is in the socket; ``device`` names a device preset."""
+
+    name: str
+    device: str
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Table ``[envelope]``: what no stimulus may exceed.
+
+    Attributes
+    ----------
+    voltage_v : float, unit V
+        Between any two driven terminals, and of any terminal against ground.
+    current_a : float, unit A
+        What a source could drive at most.
+    pulse_width_s : float, unit s
+        Of a pulse, and of one step of a staircase.
+    energy_j : float, unit J
+        What the sources could deliver at most in one pulse or step.
+    """
+
+    voltage_v: float
+    current_a: float
+    pulse_width_s: float
+    energy_j: float
+
+
+@dataclass(frozen=True)
+class StationFile:
+    """A station file that passed every check.
+
+    Attributes
+    ----------
+    name : str
+    file : str
+        Where it was read.
+    text : str
+        The file as it was read, for the run file.
+    visa_library : str
+        What PyVISA's ResourceManager takes.
+    line_frequency_hz : float, unit Hz
+    instruments : mapping of str to InstrumentEntry
+    sample : Sample
+    wiring : Wiring
+    envelope : Envelope
+    """
+
+    name: str
+    file: str
+    text: str
+    visa_library: str
+    line_frequency_hz: float
+    instruments: Mapping[str, InstrumentEntry]
+    sample: Sample
+    wiring: Wiring
+    envelope: Envelope
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the content as plain values, without the text.
+
+        Returns
+        -------
+        dict
+        """
+        content = asdict(self)
+        del content["text"], content["wiring"]["file"]
+        return content
+
+
+def station_names() -> list[str]:
+    """Return the names of the packaged stations and of those in ``<LABCTL_HOME>/stations``, sorted.
+
+    Returns
+    -------
+    list of str
+    """
+    return sorted(_known_files())
+
+
+def read_station_file(name_or_path: str | os.PathLike[str]) -> StationFile:
+    """Read and check a station file.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        Name of a known station, or a path that ends in ``.toml``. A station of the user hides a packaged one.
+
+    Returns
+    -------
+    StationFile
+
+    Raises
+    ------
+    StationError
+        If it is unknown (the known ones are listed), cannot be read, or is wrong (file, line and key are named).
+    """
+    asked = os.fspath(name_or_path)
+    known = _known_files()
+    if asked.lower().endswith(".toml"):
+        path = Path(asked)
+    elif asked in known:
+        path = known[asked]
+    else:
+        raise StationError(f"station {asked!r} is unknown; known are {', '.join(sorted(known))}, or give a .toml file")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StationError(f"{path}: cannot be read: {error}; give a readable UTF-8 file") from error
+    return _station(StrictTable.parse(text, str(path)), path, text)
+
+
+def _known_files() -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for folder in (Path(str(files("labctl_data"))) / "stations", labctl_home() / "stations"):
+        found |= {path.stem: path for path in folder.glob("*.toml")}
+    return found
+
+
+def _station(table: StrictTable, path: Path, text: str) -> StationFile:
+    table.whole("schema", least=_SCHEMA, most=_SCHEMA)
+    instruments = _instruments(table.table("instruments"))
+    sample = _sample(table.table("sample"))
+    station = StationFile(
+        name=table.string("name"),
+        file=str(path),
+        text=text,
+        visa_library=_visa_library(table.string("visa_library"), path),
+        line_frequency_hz=table.positive("line_frequency_hz"),
+        instruments=instruments,
+        sample=sample,
+        wiring=_wiring(table.table("wiring"), str(path), instruments, sample),
+        envelope=_envelope(table.table("envelope")),
+    )
+    table.finish()
+    return station
+
+
+def _visa_library(library: str, path: Path) -> str:
+    """A bench file named relatively lies beside the station file."""
+    bench, at, backend = library.rpartition("@")
+    beside = path.parent / bench
+    return f"{beside}{at}{backend}" if bench.endswith(".toml") and beside.exists() else library
+
+
+def _instruments(table: StrictTable) -> dict[str, InstrumentEntry]:
+    found: dict[str, InstrumentEntry] = {}
+    for key in table.names():
+        if _KEY.fullmatch(key) is None or key == GROUND:
+            raise table.wrong(key, "an instrument's key must be lowercase letters, digits and _, such as smu1")
+        entry = table.table(key)
+        serial = entry.string("serial") if entry.has("serial") else None
+        found[key] = InstrumentEntry(entry.string("driver"), entry.string("resource"), serial)
+        entry.finish()
+    return found
+
+
+def _sample(table: StrictTable) -> Sample:
+    sample = Sample(
+        table.string("name"),
+        table.string("device"),
+        table.whole("rows", least=1, most=4096),
+        table.whole("columns", least=1, most=4096),
+    )
+    table.finish()
+    return sample
+
+
+def _envelope(table: StrictTable) -> Envelope:
+    envelope = Envelope(
+        table.positive("voltage_v"),
+        table.positive("current_a"),
+        table.positive("pulse_width_s"),
+        table.positive("energy_j"),
+    )
+    table.finish()
+    return envelope
+
+
+def _wiring(table: StrictTable, file: str, instruments: Mapping[str, InstrumentEntry], sample: Sample) -> Wiring:
+    matrix = table.string("matrix")
+    if matrix not in instruments:
+        raise table.wrong("matrix", f"{matrix!r} is no instrument of this station; there are {', '.join(instruments)}")
+    rows_table = table.table("rows")
+    rows = {row: rows_table.string(row) for row in rows_table.names()}
+    for row, terminal in rows.items():
+        key, dot, channel = terminal.partition(".")
+        if _ROW.fullmatch(row) is None:
+            raise rows_table.wrong(row, "a matrix row is a letter A to H")
+        if terminal != GROUND and not (key in instruments and dot and channel):
+            allowed = f'"ground" or "<instrument>.<channel>" with {", ".join(instruments)}'
+            raise rows_table.wrong(row, f"{terminal!r} is no terminal of this station; allowed are {allowed}")
+        if list(rows.values()).count(terminal) > 1:
+            raise rows_table.wrong(row, f"{terminal!r} is wired to more than one row")
+    lines = {key: table.strings(key) for key in ("word_lines", "bit_lines")}
+    for (key, columns), count in zip(lines.items(), (sample.rows, sample.columns), strict=True):
+        if len(columns) != count:
+            raise table.wrong(key, f"the sample has {count} lines, got {len(columns)} matrix columns")
+    identification: str | None = None
+    resistors_ohm: tuple[float, ...] = ()
+    if table.has("identification"):
+        identification = table.string("identification")
+        resistors_ohm = table.positives("identification_resistors_ohm")
+        if len(resistors_ohm) != sample.rows + sample.columns:
+            count = sample.rows + sample.columns
+            raise table.wrong("identification_resistors_ohm", f"needs {count}, one a line, got {len(resistors_ohm)}")
+    taken: set[str] = set()
+    for key, columns in (*lines.items(), ("identification", (identification,) if identification else ())):
+        for column in columns:
+            if _COLUMN.fullmatch(column) is None:
+                raise table.wrong(key, f"{column!r} is no matrix column; allowed are slot 1-6 and column 01-12")
+            if column in taken:
+                raise table.wrong(key, f"matrix column {column!r} is used twice")
+            taken.add(column)
+    table.finish()
+    return Wiring(file, matrix, rows, lines["word_lines"], lines["bit_lines"], identification, resistors_ohm)
