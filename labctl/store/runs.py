@@ -1,0 +1,138 @@
+"""The data root: where run files lie, which there are, and which one a reference means.
+
+Not here: what is in a run file (:mod:`labctl.store.reader`).
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from labctl.errors import StoreError
+from labctl.home import labctl_home
+from labctl.store.reader import Run
+from labctl.store.schema import SUFFIX
+
+__all__ = ["data_root", "list_runs", "open_run"]
+
+_STAMP_LENGTH = len("20260131-235959")
+
+
+def data_root(argument: Path | str | None = None) -> Path:
+    """Choose the folder of run files: the argument, else ``LABCTL_DATA_ROOT``, else ``runs`` in the per-user folder.
+
+    Parameters
+    ----------
+    argument : path-like, optional
+
+    Returns
+    -------
+    Path
+        Absolute; it need not exist yet.
+
+    Raises
+    ------
+    StoreError
+        If something that is no folder has this name.
+    """
+    chosen = argument or os.environ.get("LABCTL_DATA_ROOT")
+    root = Path(chosen).expanduser().absolute() if chosen else labctl_home() / "runs"
+    if root.exists() and not root.is_dir():
+        raise StoreError(f"{root}: the data root must be a folder, this is a file; choose another with -o")
+    return root
+
+
+def open_run(reference: Path | str, root: Path | str | None = None) -> Run:
+    """Open a run for reading.
+
+    Parameters
+    ----------
+    reference : str or Path
+        ``"latest"``, the path of a run file, an id, or the beginning of an id that no other run shares.
+    root : path-like, optional
+        The data root, as :func:`data_root` takes it.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    StoreError
+        If nothing or more than one run is meant, or the file is damaged.
+    """
+    text = str(reference)
+    if isinstance(reference, Path) or os.sep in text or "/" in text or text.endswith(SUFFIX):
+        return Run(Path(reference).expanduser())
+    folder = data_root(root)
+    files = _run_files(folder)
+    if text == "latest":
+        return _latest(files, folder)
+    exact = [file for file in files if _run_id(file) == text]
+    found = exact or [file for file in files if text and _run_id(file).startswith(text)]
+    if len(found) == 1:
+        return Run(found[0])
+    newest = ", ".join(_run_id(file) for file in (found or files)[:3]) or "none"
+    if found:
+        raise StoreError(f"run {text!r} means {len(found)} runs in {folder}: {newest} …; give more of the id")
+    raise StoreError(f"run {text!r}: no such run in {folder}; the newest are: {newest}")
+
+
+def list_runs(root: Path | str | None = None) -> list[dict[str, Any]]:
+    """Summarise the runs of a data root, newest first.
+
+    Parameters
+    ----------
+    root : path-like, optional
+        The data root, as :func:`data_root` takes it.
+
+    Returns
+    -------
+    list of dict
+        As :meth:`Run.summary`; a file that cannot be read has status "damaged" and None where nothing is known.
+    """
+    return sorted(map(_summary, _run_files(data_root(root))), key=_age, reverse=True)
+
+
+def _summary(file: Path) -> dict[str, Any]:
+    try:
+        return Run(file).summary()
+    except StoreError as error:
+        unknown = ("procedure", "station", "simulated", "started_utc", "wall_time_s", "instrument_time_s", "points")
+        return {
+            "run_id": _run_id(file),
+            "status": "damaged",
+            **dict.fromkeys(unknown),
+            "parameters": {},
+            "results": {},
+            "error": str(error),
+            "path": str(file),
+        }
+
+
+def _latest(files: list[Path], folder: Path) -> Run:
+    """Return the newest readable run; names tell seconds, headers microseconds."""
+    newest: list[Run] = []
+    stamp = ""
+    for file in files:
+        if newest and file.name[:_STAMP_LENGTH] != stamp:
+            break
+        try:
+            newest.append(Run(file))
+            stamp = file.name[:_STAMP_LENGTH]
+        except StoreError:
+            continue
+    if not newest:
+        raise StoreError(f"{folder}: there is no run here yet; make one with `labctl run`, or name another data root")
+    return max(newest, key=lambda run: str(run.header["started_utc"]))
+
+
+def _run_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*{SUFFIX}"), reverse=True)
+
+
+def _run_id(file: Path) -> str:
+    return file.name.removesuffix(SUFFIX)
+
+
+def _age(summary: dict[str, Any]) -> tuple[str, str]:
+    return str(summary["run_id"])[:_STAMP_LENGTH], str(summary["started_utc"] or "")
