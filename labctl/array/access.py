@@ -1,0 +1,450 @@
+"""Address, bias, pulse and read the cells of a crossbar through a station.
+
+Lines that are not selected hang on ground; the selected pair hangs on the source-measure unit, and for short pulses on
+the generator. Channel B is never quite at 0 V, and its offset drives a current through every cell of the bit line; so
+each selection begins with a reading at 0 V, which is taken off the readings that follow, and taken again once the cell
+has changed much.
+
+With the scheme ``inhibit`` channel B drives the other bit lines instead, the selected bit line is on ground, and a
+reading is that of channel A while B guards the other bit lines at the same voltage.
+
+Relays move only while every source is at 0 V, and only those that must; a pulse of the source-measure unit and the
+read that follows need none. A positive cell voltage has the word line above the bit line and is the SET direction.
+
+Not here: bias schemes (:mod:`labctl.array.schemes`), what to do to which cell (:mod:`labctl.tuning`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Literal, Self
+
+from labctl.array.readings import CellReading, PulseRecord
+from labctl.array.schemes import LineVoltages, Scheme, line_voltages
+from labctl.array.sources import RackStation, find_generator, find_smus
+from labctl.array.wires import LinePlan
+from labctl.errors import StationError
+from labctl.roles import PulseSource, Reading
+
+__all__ = ["CrossbarAccess", "PulseWith"]
+
+PulseWith = Literal["auto", "smu", "generator"]
+
+# what the other cells of a driven line may see for long without switching
+_FULL_STRESS_V = 0.3
+# a zero holds until the cell has changed by this part: 0.4 mV of offset at 0.2 V then make an error below 0.1 %
+_ZERO_HOLDS = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class _Zero:
+    """A current at 0 V, and the reading of the cell that it was taken with."""
+
+    cell: tuple[int, int]
+    zero: Reading
+    reading: Reading
+
+
+class CrossbarAccess:
+    """The cells of the station's array.
+
+    Parameters
+    ----------
+    station : RackStation
+        An open station with a matrix, a dual source-measure unit and, for short pulses, a generator.
+    scheme : Scheme or str
+        Bias scheme of pulses.
+    read_voltage_v : float, unit V
+        Word line above bit line while reading; 0 < V <= 0.3.
+    integration_plc : float, unit 1
+        Integration time of a reading in power-line cycles.
+    measure_range_a : float or None, unit A
+        Current range of readings; None is auto-range. A fixed range also limits the current of pulses on the bit
+        line, because a source-measure unit cannot give more than its measure range shows.
+    current_limit_a : float, unit A
+        Compliance of both channels. The half-selected cells of a driven line share it with the selected one.
+    pulse_voltage_v : float, unit V
+        Largest magnitude on a line; chooses the voltage range.
+    edge_s : float, unit s
+        Edge of generator pulses.
+    pulse_with : "auto", "smu" or "generator"
+        Source of pulses; "auto" takes the source-measure unit where it can give the width.
+    may_stress_line : bool
+        Allow ``grounded`` pulses above 0.3 V, which the other cells of the word line see in full.
+    row_stress_v : float, unit V
+        Scheme ``inhibit``: what the other cells of the selected word line see at most.
+
+    Raises
+    ------
+    StationError
+        If the station lacks what this needs, or the scheme needs more outputs than there are.
+    ValueError
+        If the read voltage or the scheme is not allowed.
+    """
+
+    def __init__(
+        self,
+        station: RackStation,
+        *,
+        scheme: Scheme | str = Scheme.V2,
+        read_voltage_v: float = 0.2,
+        integration_plc: float = 1.0,
+        measure_range_a: float | None = None,
+        current_limit_a: float = 0.05,
+        pulse_voltage_v: float = 2.0,
+        edge_s: float = 1e-8,
+        pulse_with: PulseWith = "auto",
+        may_stress_line: bool = False,
+        row_stress_v: float = 0.9,
+    ) -> None:
+        if not 0.0 < read_voltage_v <= _FULL_STRESS_V:
+            raise ValueError(f"array: the read voltage must lie in (0, {_FULL_STRESS_V}] V, got {read_voltage_v!r} V")
+        self.scheme = Scheme(scheme)
+        self.shape = (station.sample.rows, station.sample.columns)
+        self.read_voltage_v = read_voltage_v
+        self._clock = station.clock
+        self._wiring = station.wiring
+        self._matrix = station.switch_matrix(station.wiring.matrix)
+        self._smu = find_smus(station)
+        self._generator = find_generator(station)
+        self._ground = station.wiring.row_of("ground")
+        self._words = [station.wiring.word(index) for index in range(self.shape[0])]
+        self._bits = [station.wiring.bit(index) for index in range(self.shape[1])]
+        self._plan = LinePlan(station.wiring)
+        self._selected: tuple[int, int] | None = None
+        self._smu_pair = (self._smu.word_row, self._smu.bit_row)
+        self._rest: tuple[str | None, str | None] | None = None
+        self._pulse_with: PulseWith = pulse_with
+        self._may_stress_line = may_stress_line
+        self._row_stress_v = row_stress_v
+        self._zero: _Zero | None = None
+        self._edge_s = edge_s
+        self._integration_plc = integration_plc
+        self._measure_range_a = measure_range_a
+        self._current_limit_a = current_limit_a
+        self._pulse_voltage_v = pulse_voltage_v
+        self._is_ready = False
+        self._generator_width_s: float | None = None
+        self._check_scheme()
+
+    def __enter__(self) -> Self:
+        """Return the access; it prepares itself with the first use."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Release the array."""
+        self.release()
+
+    def read(self, row: int, column: int) -> CellReading:
+        """Read one cell at low voltage; all other lines are on ground.
+
+        Parameters
+        ----------
+        row, column : int
+            Word and bit line, from 0.
+
+        Returns
+        -------
+        CellReading
+            Apparent conductance, with flags.
+
+        Raises
+        ------
+        StationError
+            If the cell lies outside the array.
+        """
+        self._select(row, column)
+        if self.scheme is Scheme.INHIBIT:
+            self._connect(row, column, *self._smu_rows())
+            readings = self._guarded_readings()
+        else:
+            self._connect(row, column, self._smu_pair, (self._ground, self._ground))
+            readings = self._zeroed_readings((row, column))
+        time_s = self._clock.now_s()
+        flags = tuple(sorted({str(flag) for reading in readings for flag in reading.flags}))
+        values_a = [reading.value for reading in readings]
+        current_a = None if None in values_a else sum(value for value in values_a if value is not None)
+        conductance_s = None if current_a is None else current_a / self.read_voltage_v
+        return CellReading(row, column, self.read_voltage_v, conductance_s, current_a, flags, time_s)
+
+    def read_cells(self, cells: Iterable[tuple[int, int]]) -> list[CellReading]:
+        """Read cells one after another.
+
+        Parameters
+        ----------
+        cells : iterable of (int, int)
+            Row and column of each.
+
+        Returns
+        -------
+        list of CellReading
+            In the same order.
+
+        Raises
+        ------
+        StationError
+            If a cell lies outside the array.
+        """
+        return [self.read(row, column) for row, column in cells]
+
+    def pulse(self, row: int, column: int, voltage_v: float, width_s: float) -> PulseRecord:
+        """Give one rectangular pulse to one cell; every source is back at 0 V afterwards.
+
+        Parameters
+        ----------
+        row, column : int
+            Word and bit line, from 0.
+        voltage_v : float, unit V
+            Cell voltage, positive in the SET direction.
+        width_s : float, unit s
+            Width of the pulse.
+
+        Returns
+        -------
+        PulseRecord
+            What was sent.
+
+        Raises
+        ------
+        StationError
+            If the cell lies outside the array.
+        ValueError
+            If no source of the station can give this width, or the scheme would stress a whole line.
+        """
+        levels = self._levels(voltage_v)
+        source = self.source_for(width_s)
+        self._select(row, column)
+        if source == "smu":
+            self._connect(row, column, *self._smu_rows())
+            partner_v = levels.other_bit_v if self.scheme is Scheme.INHIBIT else levels.selected_bit_v
+            self._smu.word.pulse(
+                levels.selected_word_v, width_s=width_s, partner=self._smu.bit, partner_level_v=partner_v or 0.0
+            )
+        else:
+            self._fire(row, column, levels, width_s)
+        return PulseRecord(row, column, voltage_v, width_s, source, self._clock.now_s())
+
+    def staircase(self, row: int, column: int, levels_v: Sequence[float], *, dwell_s: float) -> PulseRecord:
+        """Step one cell through DC levels without going back to 0 V in between; end at 0 V.
+
+        Parameters
+        ----------
+        row, column : int
+            Word and bit line, from 0.
+        levels_v : sequence of float, unit V
+            Cell voltages, at least one.
+        dwell_s : float, unit s
+            Time at each level.
+
+        Returns
+        -------
+        PulseRecord
+            Last level and whole duration.
+
+        Raises
+        ------
+        StationError
+            If the cell lies outside the array, or the scheme needs pulses of the generator.
+        ValueError
+            If there is no level, or the scheme would stress a whole line.
+        """
+        if not levels_v:
+            raise ValueError("array: a staircase needs at least one level")
+        if self.scheme in (Scheme.V3, Scheme.INHIBIT):
+            raise StationError(
+                f"array: scheme {str(self.scheme)!r} has no DC form; choose v2, grounded or floating for a staircase"
+            )
+        steps = [self._levels(level_v) for level_v in levels_v]
+        self._select(row, column)
+        self._connect(row, column, *self._smu_rows())
+        try:
+            for lines in steps:
+                self._smu.word.set_voltage(lines.selected_word_v)
+                self._smu.bit.set_voltage(lines.selected_bit_v)
+                self._clock.sleep(dwell_s)
+        finally:
+            self._smu.word.set_voltage(0.0)
+            self._smu.bit.set_voltage(0.0)
+        return PulseRecord(row, column, levels_v[-1], dwell_s * len(levels_v), "smu", self._clock.now_s())
+
+    def source_for(self, width_s: float) -> Literal["smu", "generator"]:
+        """Return which source gives a pulse of this width.
+
+        Parameters
+        ----------
+        width_s : float, unit s
+            Width of the pulse.
+
+        Returns
+        -------
+        "smu" or "generator"
+            The source.
+
+        Raises
+        ------
+        ValueError
+            If none can, telling what each of them can do.
+        """
+        smu_min_s = self._smu.word.limits.min_pulse_s
+        choices = [f"smu: at least {smu_min_s:.4g} s"]
+        if self._pulse_with != "generator" and self.scheme is not Scheme.V3 and width_s >= smu_min_s:
+            return "smu"
+        if self._generator is not None:
+            limits = self._generator.source.limits
+            choices.append(f"generator: {limits.min_width_s:.4g} s to {limits.max_width_s:.4g} s")
+            can_fire = self._pulse_with != "smu" and self.scheme is not Scheme.INHIBIT
+            if can_fire and limits.min_width_s <= width_s <= limits.max_width_s:
+                return "generator"
+        raise ValueError(
+            f"array: no source can give a pulse of {width_s:.4g} s with pulse_with={self._pulse_with!r} and scheme "
+            f"{str(self.scheme)!r}; there are {'; '.join(choices)}"
+        )
+
+    def release(self) -> None:
+        """Put every source to 0 V and off, then open every relay."""
+        if not self._is_ready:
+            return
+        self._is_ready = False
+        for channel in (self._smu.word, self._smu.bit):
+            channel.set_voltage(0.0)
+            channel.output_off()
+        if self._generator is not None and self._generator_width_s is not None:
+            self._generator.source.output_off()
+            self._generator_width_s = None
+        self._matrix.open_all()
+        self._plan.forget()
+        self._selected, self._rest, self._zero = None, None, None
+
+    def _check_scheme(self) -> None:
+        """Refuse V/3 on a rack that cannot pulse four groups of lines at once."""
+        outputs = 0 if self._generator is None else len(self._generator.rows)
+        if self.scheme is Scheme.V3 and outputs < 4:
+            raise StationError(
+                f"array: scheme 'v3' needs four pulsed outputs on matrix rows (+V/2, -V/2, -V/6, +V/6), the "
+                f"station has {outputs}; choose scheme v2, grounded or floating, or wire a generator with four outputs"
+            )
+
+    def _levels(self, voltage_v: float) -> LineVoltages:
+        if self.scheme is Scheme.GROUNDED and abs(voltage_v) > _FULL_STRESS_V and not self._may_stress_line:
+            raise ValueError(
+                f"array: scheme 'grounded' puts all of {voltage_v:.4g} V on the other cells of the word line; allowed "
+                f"are at most {_FULL_STRESS_V} V, or confirm it with may_stress_line"
+            )
+        return line_voltages(self.scheme, voltage_v, row_stress_v=self._row_stress_v)
+
+    def _zeroed_readings(self, cell: tuple[int, int]) -> tuple[Reading, ...]:
+        """Return currents into the word line: at the read voltage, and minus that at 0 V."""
+        reading = self._at_read_voltage() if self._zero is not None and self._zero.cell == cell else None
+        if reading is None or self._zero is None or _has_moved(reading, self._zero.reading):
+            # the offset drives the selected cell too: a zero is as old as its conductance
+            zero = self._smu.bit.measure_current()
+            reading = reading or self._at_read_voltage()
+            self._zero = _Zero(cell, zero, reading)
+        return _turned(reading), self._zero.zero
+
+    def _at_read_voltage(self) -> Reading:
+        self._smu.word.set_voltage(self.read_voltage_v)
+        reading = self._smu.bit.measure_current()
+        self._smu.word.set_voltage(0.0)
+        return reading
+
+    def _guarded_readings(self) -> tuple[Reading, ...]:
+        """Return currents into the word line with the other bit lines at its voltage, and minus that at 0 V."""
+        zero = self._smu.word.measure_current()
+        for channel in (self._smu.bit, self._smu.word):
+            channel.set_voltage(self.read_voltage_v)
+        reading = self._smu.word.measure_current()
+        for channel in (self._smu.word, self._smu.bit):
+            channel.set_voltage(0.0)
+        return reading, _turned(zero)
+
+    def _select(self, row: int, column: int) -> None:
+        if not (0 <= row < self.shape[0] and 0 <= column < self.shape[1]):
+            raise StationError(
+                f"array: there is no cell ({row}, {column}); rows are 0 to {self.shape[0] - 1}, "
+                f"columns 0 to {self.shape[1] - 1}"
+            )
+        if not self._is_ready:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Sources at 0 V and on before the first relay closes; all lines to ground."""
+        for channel in (self._smu.word, self._smu.bit):
+            channel.prepare(
+                voltage_range_v=self._pulse_voltage_v,
+                current_limit_a=self._current_limit_a,
+                measure_range_a=self._measure_range_a if channel is self._smu.bit else None,
+                integration_plc=self._integration_plc,
+            )
+            channel.output_on()
+        self._matrix.open_all()
+        self._plan.forget()
+        self._is_ready = True
+
+    def _connect(self, row: int, column: int, pair: tuple[str, str], rest: tuple[str | None, str | None]) -> None:
+        """Hang the selected word and bit line on the rows ``pair``, all others on the rows ``rest``."""
+        wanted: dict[str, str | None] = {}
+        if rest != self._rest:
+            wanted.update(dict.fromkeys(self._words, rest[0]))
+            wanted.update(dict.fromkeys(self._bits, rest[1]))
+        elif self._selected is not None and self._selected != (row, column):
+            wanted = {self._words[self._selected[0]]: rest[0], self._bits[self._selected[1]]: rest[1]}
+        wanted[self._words[row]], wanted[self._bits[column]] = pair
+        self._rest, self._selected = rest, (row, column)
+        self._move(wanted)
+
+    def _move(self, wanted: dict[str, str | None]) -> None:
+        relays = self._plan.change(wanted)
+        if relays.opening and relays.closing:
+            self._matrix.exchange(opening=relays.opening, closing=relays.closing)
+        elif relays.opening:
+            self._matrix.open(relays.opening)
+        elif relays.closing:
+            self._matrix.close(relays.closing)
+
+    def _fire(self, row: int, column: int, levels: LineVoltages, width_s: float) -> None:
+        if self._generator is None:
+            raise StationError("array: the station has no pulse generator on matrix rows (wiring.rows)")
+        source, rows = self._generator.source, self._generator.rows
+        outputs = sorted(rows)
+        wanted_v = {outputs[0]: levels.selected_word_v, outputs[1]: levels.selected_bit_v}
+        rest = self._smu_rows()[1]
+        if levels.other_word_v and levels.other_bit_v:
+            wanted_v |= {outputs[2]: levels.other_word_v, outputs[3]: levels.other_bit_v}
+            rest = (rows[outputs[2]], rows[outputs[3]])
+        self._arm(source, width_s)
+        self._connect(row, column, (rows[outputs[0]], rows[outputs[1]]), rest)
+        source.set_levels(wanted_v)
+        source.fire()
+
+    def _arm(self, source: PulseSource, width_s: float) -> None:
+        if self._generator_width_s == width_s:
+            return
+        source.prepare(width_s=width_s, edge_s=self._edge_s)
+        if self._generator_width_s is None:
+            source.output_on()
+        self._generator_width_s = width_s
+
+    def _smu_rows(self) -> tuple[tuple[str, str], tuple[str | None, str | None]]:
+        """Matrix rows of the selected word and bit line, and of the others, while the source-measure unit pulses."""
+        match self.scheme:
+            case Scheme.FLOATING:
+                return self._smu_pair, (None, None)
+            case Scheme.INHIBIT:
+                return (self._smu.word_row, self._ground), (self._ground, self._smu.bit_row)
+            case _:
+                return self._smu_pair, (self._ground, self._ground)
+
+
+def _turned(reading: Reading) -> Reading:
+    """Return the reading with the current flowing the other way."""
+    return replace(reading, value=None if reading.value is None else -reading.value)
+
+
+def _has_moved(reading: Reading, earlier: Reading) -> bool:
+    """Tell whether a current has changed so much that the zero taken with the earlier one no longer holds."""
+    if reading.value is None or earlier.value is None:
+        return True
+    return abs(reading.value - earlier.value) > _ZERO_HOLDS * min(abs(reading.value), abs(earlier.value))

@@ -1,0 +1,79 @@
+"""Which cells a procedure shall visit, from the text of a parameter.
+
+Rows are word lines and columns bit lines, counted from 0. Not here: target maps (:mod:`labctl.array.targets`).
+"""
+
+import csv
+import re
+from pathlib import Path
+
+from labctl.errors import StationError
+
+__all__ = ["parse_cells"]
+
+_FORMS = "'all', 'ROW,COLUMN' such as '3,4', ranges such as '0:8,0:32', or the path of a CSV mask of 0 and 1"
+_RANGE = re.compile(r"\s*(\d*)\s*(:?)\s*(\d*)\s*")
+
+
+def parse_cells(text: str, shape: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return the cells that ``text`` names, row by row.
+
+    Parameters
+    ----------
+    text : str
+        ``"all"``, ``"3,4"``, ``"0:8,0:32"`` (end exclusive, either side may be left out) or the path of a CSV mask.
+    shape : tuple of int
+        Rows and columns of the array.
+
+    Returns
+    -------
+    list of (int, int)
+        At least one cell, each once.
+
+    Raises
+    ------
+    StationError
+        If the text has none of the forms, names no cell, or a cell outside the array.
+    """
+    stripped = text.strip()
+    if stripped == "all":
+        return [(row, column) for row in range(shape[0]) for column in range(shape[1])]
+    parts = [_RANGE.fullmatch(part) for part in stripped.split(",")]
+    if len(parts) == 2 and parts[0] is not None and parts[1] is not None:
+        rows = _indices(parts[0], shape[0], "row", stripped)
+        columns = _indices(parts[1], shape[1], "column", stripped)
+        return [(row, column) for row in rows for column in columns]
+    if Path(stripped).suffix.lower() == ".csv":
+        return _from_mask(Path(stripped), shape)
+    raise StationError(f"cells: {text!r} names no cells; allowed are {_FORMS}")
+
+
+def _indices(match: re.Match[str], count: int, what: str, text: str) -> range:
+    first, colon, last = match.groups()
+    if not colon:
+        if not first:
+            raise StationError(f"cells: {text!r} lacks a {what}; allowed are {_FORMS}")
+        indices = range(int(first), int(first) + 1)
+    else:
+        indices = range(int(first) if first else 0, int(last) if last else count)
+    if len(indices) == 0 or indices[-1] >= count:
+        raise StationError(f"cells: {what} {match.group().strip()!r} of {text!r} must lie in 0 to {count - 1}")
+    return indices
+
+
+def _from_mask(path: Path, shape: tuple[int, int]) -> list[tuple[int, int]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = [[field.strip() for field in row] for row in csv.reader(stream) if row]
+    except (OSError, UnicodeDecodeError) as error:
+        raise StationError(f"cells: the mask {path} cannot be read: {error}") from error
+    if len(rows) != shape[0] or any(len(row) != shape[1] for row in rows):
+        raise StationError(f"cells: the mask {path} must have {shape[0]} lines of {shape[1]} fields")
+    for number, row in enumerate(rows, start=1):
+        for field in row:
+            if field not in {"0", "1"}:
+                raise StationError(f"cells: the mask {path} holds {field!r} in line {number}; only 0 and 1 are allowed")
+    cells = [(r, c) for r, row in enumerate(rows) for c, field in enumerate(row) if field == "1"]
+    if not cells:
+        raise StationError(f"cells: the mask {path} selects no cell")
+    return cells

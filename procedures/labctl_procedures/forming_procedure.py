@@ -1,0 +1,52 @@
+"""What procedures share that form cells: the parameters, the survey and the forming itself.
+
+Not here: how one cell is formed (:mod:`labctl_procedures.forming`).
+"""
+
+from collections.abc import Callable, Sequence
+
+from labctl_procedures.array_procedure import ArrayProcedure, RecordedCells
+from labctl_procedures.forming import Formed, FormingParameters, FormingSettings, find_unformed, form_cells
+
+__all__ = ["FormingProcedure"]
+
+
+class FormingProcedure(FormingParameters, ArrayProcedure):
+    """Base of procedures that form cells; it measures nothing by itself."""
+
+    def form(
+        self, cells: Sequence[tuple[int, int]], *, report: Callable[[float], None]
+    ) -> dict[tuple[int, int], Formed]:
+        """Read all cells, then form those that are virgin; outputs are off and relays open afterwards.
+
+        Parameters
+        ----------
+        cells : sequence of (int, int)
+            Cells to look at.
+        report : callable
+            Told the part of the work that is done, 0 to 1.
+
+        Returns
+        -------
+        dict of (int, int) to Formed
+            One for each cell.
+        """
+        settings = FormingSettings.of(self)
+        # a range that shows a formed cell as over range spares the long settling of the lowest ranges
+        range_a = 10.0 * self.formed_above * self.read_voltage
+        with self.open_access(
+            pulse_voltage_v=self.read_voltage, current_limit_a=self.form_limit, measure_range_a=range_a
+        ) as access:
+            found = find_unformed(cells, RecordedCells(self, access), settings)
+        virgin = [cell for cell, state in found.items() if not state.is_formed]
+        if not virgin:
+            return found
+        with self.open_access(
+            pulse_voltage_v=settings.stop_v,
+            current_limit_a=self.form_limit,
+            scheme=self.form_scheme,
+            row_stress_v=self.form_row_stress,
+        ) as access:
+            port = RecordedCells(self, access)
+            found |= form_cells(virgin, port, settings, report=lambda finished: report(finished / len(virgin)))
+        return found
