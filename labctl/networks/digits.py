@@ -137,7 +137,7 @@ def classify_digits(conductance_s: FloatArray, *, g_min_s: float, g_max_s: float
     _, _, x_test, y_test = pooled_digits()
     return Accuracies(
         float_weights=_accuracy(x_test, y_test, weights),
-        ideal_levels=_accuracy(x_test, y_test, quantised.values * quantised.step),
+        ideal_levels=_accuracy(x_test, y_test, (quantised.values * quantised.step).astype(np.float64)),
         read_back=_accuracy(x_test, y_test, read_back),
         test_digits=len(y_test),
     )
@@ -160,7 +160,8 @@ def _picture() -> IntArray:
     crop = grey[10:394, 230:374]
     blocks = crop.reshape(32, 12, 12, 12).mean(axis=(1, 3))
     low, high = blocks.min(), blocks.max()
-    return np.minimum((blocks - low) / (high - low) * LEVELS, LEVELS - 1).astype(np.int64)
+    levels: IntArray = np.minimum((blocks - low) / (high - low) * LEVELS, LEVELS - 1).astype(np.int64)
+    return levels
 
 
 def _write_targets(folder: Path) -> None:

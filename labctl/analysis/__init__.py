@@ -1,0 +1,1 @@
+"""Figures of merit, plots and reports, made from run files alone. Not here: measuring."""

@@ -1,0 +1,115 @@
+"""``labctl run`` and ``labctl procedures``."""
+
+import inspect
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labctl.cli.codes import ExitCode
+from labctl.cli.output import RunProgress, complain, print_json, print_table
+from labctl.cli.summary import print_summary
+
+__all__ = ["CODES", "add_commands"]
+
+CODES = {"finished": ExitCode.FINISHED, "aborted": ExitCode.ABORTED}
+Station = Annotated[str, typer.Option("--station", "-s", help="Name or file of the station.")]
+Parameters = Annotated[list[str], typer.Option("--parameter", "-p", help="name=value, such as width=10us; repeat.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Data root: the folder that run files go to.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this file's commands.
+
+    Parameters
+    ----------
+    app : typer.Typer
+        The command line.
+    """
+    app.command("run")(run)
+    app.command("procedures")(procedures)
+
+
+def run(
+    procedure: Annotated[str, typer.Argument(help="Name of the procedure; see `labctl procedures`.")],
+    station: Station,
+    parameter: Parameters = [],  # noqa: B006 - Typer copies it
+    out: Out = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+) -> int:
+    """Run a procedure on a station and write its run file."""
+    from labctl.run import execute_procedure
+    from labctl_procedures import find_procedure
+
+    values = split_parameters(parameter)
+    procedure_class = find_procedure(procedure)
+    with RunProgress(procedure, visible=not quiet) as progress:
+        finished = execute_procedure(
+            procedure_class, station, values, out=out, observer=progress, install_signal_handler=True
+        )
+    summary = finished.summary()
+    if as_json:
+        print_json(summary)
+    elif not quiet:
+        print_summary(summary)
+    if summary["status"] != "finished":
+        complain(f"run {summary['run_id']} {summary['status']}: {summary.get('error') or 'see its events'}")
+    return int(CODES.get(str(summary["status"]), ExitCode.FAILED))
+
+
+def split_parameters(texts: list[str]) -> dict[str, str]:
+    """Cut ``name=value`` texts.
+
+    Parameters
+    ----------
+    texts : list of str
+        As they were typed.
+
+    Returns
+    -------
+    dict of str to str
+
+    Raises
+    ------
+    typer.BadParameter
+        If a text has no ``=`` or a name comes twice.
+    """
+    values: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise typer.BadParameter(f"-p takes name=value, such as -p width=10us, got {text!r}")
+        if name in values:
+            raise typer.BadParameter(f"-p {name}: given twice, {values[name]!r} and {value!r}; keep one")
+        values[name] = value.strip()
+    return values
+
+
+def procedures(
+    name: Annotated[str | None, typer.Argument(help="Show this procedure's parameters.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the procedures, or the parameters of one."""
+    from labctl.run import describe_parameters
+    from labctl_procedures import find_procedure
+    from labctl_procedures import procedures as all_procedures
+
+    if name is None:
+        found = {key: (value.__doc__ or "").strip().splitlines()[0] for key, value in all_procedures().items()}
+        if as_json:
+            print_json(found)
+        else:
+            print_table(("procedure", "what it does"), sorted(found.items()))
+        return
+    described = describe_parameters(find_procedure(name))
+    if as_json:
+        print_json(described)
+        return
+    typer.echo(f"{name}: {inspect.getdoc(find_procedure(name))}")
+    print_table(
+        ("parameter", "default", "allowed", "what it is"),
+        [(item["name"], item["default"], item["allowed"], item["description"] or item["label"]) for item in described],
+        whole=("parameter", "default"),
+    )

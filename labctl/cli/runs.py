@@ -1,0 +1,98 @@
+"""Commands on runs that were made: list, show, export, report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labctl.cli.measure import Out
+from labctl.cli.output import duration, print_json, print_table
+from labctl.cli.summary import print_parameters, print_summary
+
+__all__ = ["add_commands"]
+
+RunReference = Annotated[str, typer.Argument(help="Id, path or `latest`.")]
+DataRoot = Annotated[Path | None, typer.Option("--root", help="Data root to look in.")]
+EVENTS_SHOWN = 20
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this file's commands.
+
+    Parameters
+    ----------
+    app : typer.Typer
+        The command line.
+    """
+    app.command("runs")(list_all)
+    app.command("show")(show)
+    app.command("export")(export)
+    app.command("report")(report)
+
+
+def list_all(out: Out = None, as_json: AsJson = False) -> None:
+    """List the runs of the data root, newest first."""
+    from labctl.store import data_root, list_runs
+
+    found = list_runs(data_root(out))
+    if as_json:
+        print_json(found)
+        return
+    rows = []
+    for item in found:
+        seconds = item["wall_time_s"]
+        station = f"{item['station']}{' (simulated)' if item['simulated'] else ''}" if item["station"] else None
+        took = duration(float(seconds)) if isinstance(seconds, int | float) else None
+        rows.append((item["run_id"], item["status"], station, item["points"], took))
+    print_table(("run", "status", "station", "points", "wall time"), rows, whole=("run", "status"))
+
+
+def show(context: typer.Context, run: RunReference = "latest", root: DataRoot = None, as_json: AsJson = False) -> None:
+    """Show one run: status, results, parameters, events; tracebacks with ``labctl --debug show``."""
+    from labctl.store import open_run
+
+    with open_run(run, root) as opened:
+        summary = opened.summary()
+        if as_json:
+            print_json(summary)
+            return
+        print_summary(summary)
+        print_parameters(opened.parameter_texts)
+        events = opened.events()
+        if not context.find_root().params["debug"]:
+            events = events[events["kind"] != "traceback"]
+        shown = events[["wall_s", "instrument_s", "points", "kind", "message"]].tail(EVENTS_SHOWN)
+        rows = [
+            (duration(wall_s), duration(instrument_s), *rest)
+            for wall_s, instrument_s, *rest in shown.to_numpy().tolist()
+        ]
+        if rows:
+            print_table(("wall", "instrument", "points", "event", ""), rows, title="last events")
+
+
+def export(
+    run: RunReference,
+    to: Annotated[str, typer.Option("--to", help="csv, parquet or hdf5.")],
+    path: Annotated[Path | None, typer.Option("-o", help="File to write; default beside the working folder.")] = None,
+    root: DataRoot = None,
+) -> None:
+    """Write a run's table (and arrays, where the format has room) to another format."""
+    from labctl.store import export as export_run
+    from labctl.store import open_run
+
+    with open_run(run, root) as opened:
+        typer.echo(str(export_run(opened, to, path)))
+
+
+def report(
+    run: RunReference = "latest",
+    folder: Annotated[Path | None, typer.Option("-o", help="Folder for the page; default the working folder.")] = None,
+    root: DataRoot = None,
+) -> None:
+    """Write one self-contained HTML page about a run."""
+    from labctl.analysis.report import write_report
+    from labctl.store import open_run
+
+    with open_run(run, root) as opened:
+        typer.echo(str(write_report(opened, folder or Path.cwd())))
