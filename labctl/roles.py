@@ -2,8 +2,9 @@
 
 Roles are protocols: a driver in ``labctl_instruments`` fulfils one by having its methods. Values are SI. A driver
 refuses what its instrument cannot do with :class:`ValueError`, before a byte is sent; it never clips. A reply that
-breaks the format raises :class:`~labctl.errors.ProtocolError`, an entry in the instrument's error queue
-:class:`~labctl.errors.InstrumentFault`. Not here: the station's envelope (:mod:`labctl.station`).
+breaks the format raises :class:`~labctl.errors.ProtocolError`. What an instrument itself complains about waits in its
+error queue until ``drain_errors`` is asked, as ``labctl doctor`` does; a run does not ask yet. Not here: the station's
+envelope (:mod:`labctl.station`).
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -1,30 +1,27 @@
 """Address, bias, pulse and read the cells of a crossbar through a station.
 
 Lines that are not selected hang on ground; the selected pair hangs on the source-measure unit, and for short pulses on
-the generator. Channel B is never quite at 0 V, and its offset drives a current through every cell of the bit line; so
-each selection begins with a reading at 0 V, which is taken off the readings that follow, and taken again once the cell
-has changed much.
-
-With the scheme ``inhibit`` channel B drives the other bit lines instead, the selected bit line is on ground, and a
-reading is that of channel A while B guards the other bit lines at the same voltage.
+the generator. With the scheme ``inhibit`` channel B drives the other bit lines instead, and the selected bit line is on
+ground.
 
 Relays move only while every source is at 0 V, and only those that must; a pulse of the source-measure unit and the
 read that follows need none. A positive cell voltage has the word line above the bit line and is the SET direction.
 
-Not here: bias schemes (:mod:`labctl.array.schemes`), what to do to which cell (:mod:`labctl.tuning`).
+Not here: bias schemes (:mod:`labctl.array.schemes`), currents and their zero (:mod:`labctl.array.meter`), what to do to
+which cell (:mod:`labctl.tuning`).
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Literal, Self
 
+from labctl.array.meter import CellMeter
 from labctl.array.readings import CellReading, PulseRecord
 from labctl.array.schemes import LineVoltages, Scheme, line_voltages
 from labctl.array.sources import RackStation, find_generator, find_smus
 from labctl.array.wires import LinePlan
 from labctl.errors import StationError
-from labctl.roles import PulseSource, Reading
+from labctl.roles import PulseSource
 
 __all__ = ["CrossbarAccess", "PulseWith"]
 
@@ -32,17 +29,6 @@ PulseWith = Literal["auto", "smu", "generator"]
 
 # what the other cells of a driven line may see for long without switching
 _FULL_STRESS_V = 0.3
-# a zero holds until the cell has changed by this part: 0.4 mV of offset at 0.2 V then make an error below 0.1 %
-_ZERO_HOLDS = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class _Zero:
-    """A current at 0 V, and the reading of the cell that it was taken with."""
-
-    cell: tuple[int, int]
-    zero: Reading
-    reading: Reading
 
 
 class CrossbarAccess:
@@ -117,7 +103,7 @@ class CrossbarAccess:
         self._pulse_with: PulseWith = pulse_with
         self._may_stress_line = may_stress_line
         self._row_stress_v = row_stress_v
-        self._zero: _Zero | None = None
+        self._meter = CellMeter(self._smu, read_voltage_v)
         self._edge_s = edge_s
         self._integration_plc = integration_plc
         self._measure_range_a = measure_range_a
@@ -158,36 +144,16 @@ class CrossbarAccess:
         self._select(row, column)
         if self.scheme is Scheme.INHIBIT:
             self._connect(row, column, *self._smu_rows())
-            readings = self._guarded_readings()
+            readings = self._meter.guarded()
         else:
             self._connect(row, column, self._smu_pair, (self._ground, self._ground))
-            readings = self._zeroed_readings((row, column))
+            readings = self._meter.zeroed((row, column))
         time_s = self._clock.now_s()
         flags = tuple(sorted({str(flag) for reading in readings for flag in reading.flags}))
         values_a = [reading.value for reading in readings]
         current_a = None if None in values_a else sum(value for value in values_a if value is not None)
         conductance_s = None if current_a is None else current_a / self.read_voltage_v
         return CellReading(row, column, self.read_voltage_v, conductance_s, current_a, flags, time_s)
-
-    def read_cells(self, cells: Iterable[tuple[int, int]]) -> list[CellReading]:
-        """Read cells one after another.
-
-        Parameters
-        ----------
-        cells : iterable of (int, int)
-            Row and column of each.
-
-        Returns
-        -------
-        list of CellReading
-            In the same order.
-
-        Raises
-        ------
-        StationError
-            If a cell lies outside the array.
-        """
-        return [self.read(row, column) for row, column in cells]
 
     def pulse(self, row: int, column: int, voltage_v: float, width_s: float) -> PulseRecord:
         """Give one rectangular pulse to one cell; every source is back at 0 V afterwards.
@@ -315,7 +281,8 @@ class CrossbarAccess:
             self._generator_width_s = None
         self._matrix.open_all()
         self._plan.forget()
-        self._selected, self._rest, self._zero = None, None, None
+        self._selected, self._rest = None, None
+        self._meter.forget()
 
     def _check_scheme(self) -> None:
         """Refuse V/3 on a rack that cannot pulse four groups of lines at once."""
@@ -333,32 +300,6 @@ class CrossbarAccess:
                 f"are at most {_FULL_STRESS_V} V, or confirm it with may_stress_line"
             )
         return line_voltages(self.scheme, voltage_v, row_stress_v=self._row_stress_v)
-
-    def _zeroed_readings(self, cell: tuple[int, int]) -> tuple[Reading, ...]:
-        """Return currents into the word line: at the read voltage, and minus that at 0 V."""
-        reading = self._at_read_voltage() if self._zero is not None and self._zero.cell == cell else None
-        if reading is None or self._zero is None or _has_moved(reading, self._zero.reading):
-            # the offset drives the selected cell too: a zero is as old as its conductance
-            zero = self._smu.bit.measure_current()
-            reading = reading or self._at_read_voltage()
-            self._zero = _Zero(cell, zero, reading)
-        return _turned(reading), self._zero.zero
-
-    def _at_read_voltage(self) -> Reading:
-        self._smu.word.set_voltage(self.read_voltage_v)
-        reading = self._smu.bit.measure_current()
-        self._smu.word.set_voltage(0.0)
-        return reading
-
-    def _guarded_readings(self) -> tuple[Reading, ...]:
-        """Return currents into the word line with the other bit lines at its voltage, and minus that at 0 V."""
-        zero = self._smu.word.measure_current()
-        for channel in (self._smu.bit, self._smu.word):
-            channel.set_voltage(self.read_voltage_v)
-        reading = self._smu.word.measure_current()
-        for channel in (self._smu.word, self._smu.bit):
-            channel.set_voltage(0.0)
-        return reading, _turned(zero)
 
     def _select(self, row: int, column: int) -> None:
         if not (0 <= row < self.shape[0] and 0 <= column < self.shape[1]):
@@ -436,15 +377,3 @@ class CrossbarAccess:
                 return (self._smu.word_row, self._ground), (self._ground, self._smu.bit_row)
             case _:
                 return self._smu_pair, (self._ground, self._ground)
-
-
-def _turned(reading: Reading) -> Reading:
-    """Return the reading with the current flowing the other way."""
-    return replace(reading, value=None if reading.value is None else -reading.value)
-
-
-def _has_moved(reading: Reading, earlier: Reading) -> bool:
-    """Tell whether a current has changed so much that the zero taken with the earlier one no longer holds."""
-    if reading.value is None or earlier.value is None:
-        return True
-    return abs(reading.value - earlier.value) > _ZERO_HOLDS * min(abs(reading.value), abs(earlier.value))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["QuantisedWeights", "from_differential", "level_conductances", "quantise", "to_differential"]
+__all__ = ["QuantisedWeights", "from_differential", "quantise", "to_differential"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -111,29 +111,3 @@ def from_differential(
     per_level = (g_max_s - g_min_s) / (levels - 1)
     difference = conductance_s[:, 0::2] - conductance_s[:, 1::2]
     return np.asarray(np.nan_to_num(difference, nan=0.0) / per_level * step, dtype=np.float64)
-
-
-def level_conductances(levels: int, g_min_s: float, g_max_s: float) -> FloatArray:
-    """Return the conductances of evenly spaced levels.
-
-    Parameters
-    ----------
-    levels : int
-        Number of levels, at least 2.
-    g_min_s, g_max_s : float, unit S
-        Lowest and highest level.
-
-    Returns
-    -------
-    ndarray, shape (levels,), unit S
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two levels or the range is empty.
-    """
-    if levels < 2 or not 0.0 < g_min_s < g_max_s:
-        raise ValueError(
-            f"levels: need at least 2 levels and 0 < g_min < g_max, got {levels}, {g_min_s:.4g} S, {g_max_s:.4g} S"
-        )
-    return np.linspace(g_min_s, g_max_s, levels)

@@ -177,6 +177,24 @@ def test_reading_takes_off_the_offset_of_the_meter_once_per_selection(make_rack)
     assert rack.names().count("measure") == 5
 
 
+@pytest.mark.parametrize(("conductance_s", "measurements"), [(90e-6, 3), (110e-6, 3), (60e-6, 4), (160e-6, 4)])
+def test_zero_is_taken_again_once_the_cell_has_changed_much(make_rack, conductance_s, measurements):
+    # authority: the offset drives the selected cell too, so its part of the zero is as wrong as the cell has changed
+    rack = make_rack()
+    access = CrossbarAccess(rack)
+    access.read(1, 1)
+    rack.conductance[1, 1] = conductance_s
+    assert access.read(1, 1).conductance_s == pytest.approx(conductance_s, rel=1e-9)
+    assert rack.names().count("measure") == measurements
+
+
+def test_inhibit_reading_takes_off_the_offset_of_the_word_channel(make_rack):
+    # authority: the same model, i = G V + offset
+    rack = make_rack()
+    rack.offset_a["smu1.a"] = 4e-6
+    assert CrossbarAccess(rack, scheme="inhibit").read(1, 1).conductance_s == pytest.approx(100e-6, rel=1e-9)
+
+
 def test_inhibit_pulse_resets_the_other_rows_and_stresses_its_row_little(make_rack):
     rack = make_rack()
     CrossbarAccess(rack, scheme="inhibit", row_stress_v=0.9).pulse(1, 2, 3.0, 1e-2)
