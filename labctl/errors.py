@@ -11,6 +11,7 @@
     ├── InstrumentError         something between a driver and its instrument
     │   ├── ProtocolError       a reply that breaks the instrument's format, or no reply
     │   ├── InstrumentFault     the instrument reported an error of its own
+    │   ├── UnconfirmedError    a stimulus was sent and its confirmation did not come
     │   └── NotVerifiedOffError an output whose OFF could not be read back
     └── StoreError              the run file or the data root
 
@@ -30,6 +31,7 @@ __all__ = [
     "RunError",
     "StationError",
     "StoreError",
+    "UnconfirmedError",
 ]
 
 
@@ -67,6 +69,10 @@ class ProtocolError(InstrumentError):
 
 class InstrumentFault(InstrumentError):
     """The instrument reported an error of its own."""
+
+
+class UnconfirmedError(InstrumentError):
+    """A stimulus was sent and its confirmation did not come: it may or may not have been applied."""
 
 
 class NotVerifiedOffError(InstrumentError):

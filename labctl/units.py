@@ -7,14 +7,15 @@ parameter (:mod:`labctl.run.parameters`) and the formats that instruments want (
 import math
 import re
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 import pint
 
 __all__ = ["check_unit", "format_quantity", "parse_quantity"]
 
-_NUMBER_AND_UNIT = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.DOTALL)
-_UNIT_TEXT = re.compile(r"%|[^\W\d_]+(?:\^?-?\d)?(?:\s*[*/·]\s*[^\W\d_]+(?:\^?-?\d)?)*")
+_NUMBER_AND_UNIT = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?)\s*(.*?)\s*", re.DOTALL)
+_UNIT_TEXT = re.compile(r"%|[^\W\d_]+(?:\^?-?[1-9])?(?:\s*[*/·]\s*[^\W\d_]+(?:\^?-?[1-9])?)*")
+_LONGEST = 100  # characters; longer text is no quantity that a person writes
 _PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 _PREFIXED = frozenset({"V", "A", "S", "s", "Ω", "F", "H", "Hz", "J", "W", "C", "m"})
 
@@ -38,7 +39,7 @@ def parse_quantity(text: str, unit: str) -> float:
     ValueError
         If ``text`` is no number, is not finite, has an unknown unit or one of another dimension.
     """
-    match = _NUMBER_AND_UNIT.fullmatch(text)
+    match = _NUMBER_AND_UNIT.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
         raise ValueError(f"{text!r} is not a number with a unit; {_expected(unit)}")
     number, written_unit = match.groups()
@@ -50,6 +51,8 @@ def parse_quantity(text: str, unit: str) -> float:
             raise ValueError(f"{text!r}: the unit {written_unit!r} is unknown; {_expected(unit)}") from None
         try:
             value = _registry().Quantity(value, source).to(target).magnitude
+        except ArithmeticError:  # decimal overflow
+            raise ValueError(f"{text!r} is not a finite number; {_expected(unit)}") from None
         except pint.DimensionalityError:
             raise ValueError(f"{text!r}: {written_unit!r} is not a unit of this quantity; {_expected(unit)}") from None
     answer = float(value)
@@ -112,11 +115,11 @@ def _registry() -> "pint.UnitRegistry[Decimal]":
     return pint.UnitRegistry(non_int_type=Decimal, autoconvert_offset_to_baseunit=True)
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _unit(text: str) -> pint.Unit:
     if text == "1":
         return _registry().dimensionless
-    if not _UNIT_TEXT.fullmatch(text):
+    if len(text) > _LONGEST or not _UNIT_TEXT.fullmatch(text):
         raise ValueError(text)
     spelled = text.replace("Ohm", "ohm").replace("·", "*")
     return _registry().parse_units(re.sub(r"(?<=[^\W\d_])\^?(-?\d)", r"**\1", spelled))

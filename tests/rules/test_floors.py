@@ -30,14 +30,17 @@ FLOORS = {
     "labctl.units": 0,
     "labctl.errors": 0,
     "labctl.home": 0,
+    "labctl.toml_file": 0,
 }
 # rooms of one floor that may look into each other, one way: (who, into whom)
 SAME_FLOOR = {
     ("labctl.array", "labctl.tuning"),
     ("labctl.networks", "labctl.analysis"),
     ("labctl.physics", "labctl.errors"),
+    ("labctl.physics", "labctl.toml_file"),
     ("labctl.roles", "labctl.errors"),
     ("labctl.units", "labctl.errors"),
+    ("labctl.toml_file", "labctl.errors"),
     ("labctl.__main__", "labctl.cli"),
     ("labctl.cli", "labctl.script"),
 }
