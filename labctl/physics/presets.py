@@ -6,7 +6,6 @@ themselves (``labctl_data/devices``, whose README says how to add one).
 """
 
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labctl.errors import StationError
+from labctl.toml_file import parse_toml_text
 
 __all__ = ["DEFAULT_PRESET", "Parameter", "Preset", "load_preset", "preset_names"]
 
@@ -24,7 +24,10 @@ DEFAULT_PRESET = "kim2021_tiox_al2o3"
 
 _HEADER = ("schema", "name", "family", "title")
 _LEAF = frozenset({"value", "unit", "source", "range"})
-_UNITS = frozenset({"1", "1/Hz", "1/V", "K", "S", "V", "s"})
+_UNITS = frozenset(
+    {"1", "1/Hz", "1/V", "1/m^3", "1/ohm", "A", "A/V^2", "A/m^2", "K", "K/W", "S", "V", "eV", "m", "m/s", "m^3/(As)"}
+    | {"ohm", "ohm/V", "ohm/V^2", "ohm/s", "s"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,10 +228,7 @@ def load_preset(name_or_path: str | Path = DEFAULT_PRESET) -> Preset:
         file and line.
     """
     text, place = _read(name_or_path)
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise StationError(f"{place}: not TOML: {error}") from error
+    document = parse_toml_text(text, place)
     header = {key: document.pop(key, None) for key in _HEADER}
     if header["schema"] != 1:
         raise StationError(f"{place}: schema: this labctl reads schema 1, got {header['schema']!r}")
@@ -265,7 +265,7 @@ def _leaf(leaf: object, place: str, key: str) -> Parameter:
         got = sorted(leaf) if isinstance(leaf, dict) else leaf
         raise StationError(f"{place}: {key}: must have exactly {', '.join(sorted(_LEAF))}; got {got!r}")
     unit, source, bounds = leaf["unit"], leaf["source"], leaf["range"]
-    if unit not in _UNITS:
+    if not isinstance(unit, str) or unit not in _UNITS:
         raise StationError(f"{place}: {key}: unit {unit!r} is not one of {', '.join(sorted(_UNITS))}")
     if not isinstance(source, str) or not source.strip() or source.strip().removeprefix("assumed").strip(": ") == "":
         raise StationError(f'{place}: {key}: source must name a paper, table or equation, or be "assumed: <why>"')

@@ -37,6 +37,11 @@ class Stream(IntEnum):
     CYCLE = 8
     NOISE = 9
     RELAXATION = 10
+    NOTCH = 11
+    DEPINNING = 12
+    FLIGHT = 13
+    ECRAM_DEVICE = 14
+    ECRAM_CYCLE = 15
 
 
 def cell_ids(rows: int, columns: int) -> NDArray[np.int64]:

@@ -3,12 +3,25 @@
 import pytest
 
 from labctl.errors import StationError
+from labctl.physics.data_driven import DataDrivenLaw
 from labctl.physics.die import Die
+from labctl.physics.domain_wall import DomainWallTrack
+from labctl.physics.ecram import EcramCells
+from labctl.physics.filament import FilamentLaw
 from labctl.physics.metal_oxide import MetalOxideLaw
 from labctl.physics.presets import DEFAULT_PRESET, load_preset, preset_names
 
 HEADER = 'schema = 1\nname = "x"\nfamily = "metal_oxide"\ntitle = "t"\n'
 LEAF = '[set.c0]\nvalue = 1e-4\nunit = "S"\nsource = "table 1"\nrange = [0.0, 1e-3]\n'
+
+PUBLISHED = ("UCSB-fit", "Messaris 2018", "KinematicDomainWallModel", "AIHWKIT", "Stanford-PKU", "Nat. Commun. 2023")
+MODELS = {
+    "metal_oxide": lambda preset: Die(preset, 2, 2, seed=1, engine="numpy"),
+    "data_driven": DataDrivenLaw,
+    "domain_wall": lambda preset: DomainWallTrack(preset, cells=2, seed=1),
+    "filament": FilamentLaw,
+    "ecram": lambda preset: EcramCells(preset, cells=2, seed=1),
+}
 
 
 def written(tmp_path, text):
@@ -23,10 +36,10 @@ def test_packaged_preset_sources_every_number(name):
     assert preset.name == name
     for key in preset:
         source = preset.source(key)
-        assert source.startswith("assumed: ") or "UCSB-fit" in source, key
+        assert source.startswith("assumed: ") or any(known in source for known in PUBLISHED), key
         low, high = preset.valid_range(key)
         assert low <= min(preset.table(key)) <= max(preset.table(key)) <= high, key
-    Die(preset, 2, 2, seed=1, engine="numpy")
+    MODELS[preset.family](preset)
 
 
 def test_default_preset_holds_the_published_constants():
