@@ -20,6 +20,7 @@ from pyvisa.util import LibraryPath
 
 from labctl.clock import VirtualClock
 from labctl.errors import StationError
+from labctl_mock.faults import FaultyInstrument
 from labctl_mock.messages import SimulatedInstrument
 from labctl_mock.visa_session import InstrumentSession, ResourceLock
 
@@ -34,6 +35,14 @@ class OpenBench(Protocol):
     @property
     def instruments(self) -> Mapping[str, SimulatedInstrument]:
         """Instruments by key."""
+        ...
+
+    def link(self, key: str) -> FaultyInstrument:
+        """Return the cable to an instrument."""
+        ...
+
+    def inject_faults(self, spec: str) -> None:
+        """Let faults happen from now on."""
         ...
 
     @property
@@ -104,6 +113,23 @@ class LabctlVisaLibrary(VisaLibraryBase):
 
         return Bench.open(str(self.library_path))
 
+    def inject_faults(self, spec: str) -> None:
+        """Let faults happen on the open bench from now on.
+
+        Parameters
+        ----------
+        spec : str
+            See :mod:`labctl_mock.faults.plan`.
+
+        Raises
+        ------
+        StationError
+            If the spec is wrong, or no resource manager is open.
+        """
+        if self._bench is None:
+            raise StationError("simulated bench: it is closed; open a resource manager before faults are injected")
+        self._bench.inject_faults(spec)
+
     def open_default_resource_manager(self) -> tuple[VISARMSession, StatusCode]:
         """Open the bench (viOpenDefaultRM)."""
         self._bench = self.open_bench()
@@ -136,8 +162,12 @@ class LabctlVisaLibrary(VisaLibraryBase):
         lock = self._locks.setdefault(name, ResourceLock())
         if access_mode == constants.AccessModes.exclusive_lock and (lock.exclusive is not None or lock.shared):
             return VISASession(0), self.handle_return_value(session, StatusCode.error_resource_busy)
+        link = bench.link(keys[name])
+        generation = link.connect()
+        if generation is None:
+            return VISASession(0), self.handle_return_value(session, StatusCode.error_resource_not_found)
         number = next(self._handles)
-        opened = InstrumentSession(number, bench.instruments[keys[name]], bench.clock, lock, name)
+        opened = InstrumentSession(number, link, bench.clock, lock, name, generation)
         self._sessions[number] = opened
         if access_mode == constants.AccessModes.exclusive_lock:
             lock.exclusive = number
@@ -149,6 +179,7 @@ class LabctlVisaLibrary(VisaLibraryBase):
         if number in self._sessions:
             closed = self._sessions.pop(number)
             closed.lock.release(number)
+            closed.hang_up()
         elif number in self._contexts:
             del self._contexts[number]
         elif self._bench is not None and number == self._manager_session:
@@ -173,13 +204,12 @@ class LabctlVisaLibrary(VisaLibraryBase):
 
     def clear(self, session: VISASession) -> StatusCode:
         """Clear the device (viClear)."""
-        self._session(session).instrument.clear()
-        return self.handle_return_value(session, StatusCode.success)
+        return self.handle_return_value(session, self._session(session).clear())
 
     def read_stb(self, session: VISASession) -> tuple[int, StatusCode]:
         """Return the status byte of a serial poll (viReadSTB)."""
-        status_byte = self._session(session).instrument.serial_poll()
-        return status_byte, self.handle_return_value(session, StatusCode.success)
+        status_byte, status = self._session(session).poll()
+        return status_byte, self.handle_return_value(session, status)
 
     def assert_trigger(self, session: VISASession, protocol: constants.TriggerProtocol) -> StatusCode:
         """Send a group execute trigger (viAssertTrigger)."""

@@ -4,13 +4,14 @@ Not here: the functions that PyVISA calls (:mod:`labctl_mock.visa`) and the inst
 """
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from pyvisa import constants, rname
 from pyvisa.constants import ResourceAttribute, StatusCode
 
 from labctl.clock import VirtualClock
-from labctl_mock.messages import SimulatedInstrument
+from labctl_mock.faults import FaultyInstrument
 
 __all__ = ["InstrumentSession", "ResourceLock"]
 
@@ -71,14 +72,16 @@ class InstrumentSession:
     ----------
     number : int
         VISA session handle.
-    instrument : SimulatedInstrument
-        At the other end.
+    instrument : FaultyInstrument
+        The link to the instrument.
     clock : VirtualClock
         A time-out lets its time pass here.
     lock : ResourceLock
         Shared by the sessions of one resource.
     name : str
         Canonical resource name.
+    generation : int, unit 1
+        Of the connection; a link whose generation is another has lost it.
 
     Attributes
     ----------
@@ -87,13 +90,20 @@ class InstrumentSession:
     """
 
     def __init__(
-        self, number: int, instrument: SimulatedInstrument, clock: VirtualClock, lock: ResourceLock, name: str
+        self,
+        number: int,
+        instrument: FaultyInstrument,
+        clock: VirtualClock,
+        lock: ResourceLock,
+        name: str,
+        generation: int = 0,
     ) -> None:
         self.number = number
         self.instrument = instrument
         self.lock = lock
         self.enabled_events: set[int] = set()
         self._clock = clock
+        self._generation = generation
         parsed = rname.ResourceName.from_string(name)
         # raw sockets carry no END: a message ends with a line feed only, a read with the termination character
         self._has_end = parsed.resource_class != "SOCKET"
@@ -121,11 +131,16 @@ class InstrumentSession:
 
         A time-out lets the session's time-out pass on the bench's clock.
         """
+        if self._is_lost:
+            return b"", StatusCode.error_connection_lost
         attributes = self._attributes
         stop = attributes[ResourceAttribute.termchar] if attributes[ResourceAttribute.termchar_enabled] else None
+        self._wait_for_reply(attributes[ResourceAttribute.timeout_value])
         if not self._has_end and (stop is None or not self.instrument.exchange.message_available):
             if stop is None:
                 self.instrument.exchange.discard_output()  # it arrived, but nothing says that it is complete
+            return self._time_out()
+        if self.instrument.wait_s() not in (0.0, inf):
             return self._time_out()
         data, end = self.instrument.transmit(count, stop)
         if not data:
@@ -135,6 +150,34 @@ class InstrumentSession:
         if stop is not None and data[-1] == stop:
             return data, StatusCode.success_termination_character_read
         return data, StatusCode.success_max_count_read
+
+    @property
+    def _is_lost(self) -> bool:
+        return self._generation != self.instrument.generation
+
+    def _wait_for_reply(self, timeout_ms: int) -> None:
+        """Let the time pass until a reply that is under way is there, if that is before the time-out."""
+        wait_s = self.instrument.wait_s()
+        if 0.0 < wait_s < inf and (timeout_ms == _INFINITE_MS or wait_s <= timeout_ms / 1000.0):
+            self._clock.sleep(wait_s)
+
+    def clear(self) -> StatusCode:
+        """Clear the device (viClear)."""
+        if self._is_lost:
+            return StatusCode.error_connection_lost
+        self.instrument.clear()
+        return StatusCode.success
+
+    def poll(self) -> tuple[int, StatusCode]:
+        """Return the status byte of a serial poll (viReadSTB)."""
+        if self._is_lost:
+            return 0, StatusCode.error_connection_lost
+        return self.instrument.serial_poll(), StatusCode.success
+
+    def hang_up(self) -> None:
+        """End the connection: a raw socket loses what it has not read."""
+        if not self._has_end and not self._is_lost:
+            self.instrument.disconnect()
 
     def _time_out(self) -> tuple[bytes, StatusCode]:
         self.wait_out(self._attributes[ResourceAttribute.timeout_value])
@@ -147,6 +190,8 @@ class InstrumentSession:
 
     def write(self, data: bytes) -> tuple[int, StatusCode]:
         """Send ``data``; END goes with the last byte unless VI_ATTR_SEND_END_EN is false (VPP-4.3 rule 6.1.10)."""
+        if self._is_lost:
+            return 0, StatusCode.error_connection_lost
         end = self._has_end and bool(self._attributes[ResourceAttribute.send_end_enabled])
         self.instrument.receive(data, end)
         return len(data), StatusCode.success

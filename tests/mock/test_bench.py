@@ -12,6 +12,7 @@ import pytest
 from labctl.errors import StationError
 from labctl_mock.bench import bench as bench_module
 from labctl_mock.bench.bench import Bench
+from labctl_mock.bench.die_store import DieIdentity, load_die
 from labctl_mock.bench.terminals import Rectangle, Terminal, TerminalMode
 
 NAME = "tiox-32x32"
@@ -241,6 +242,14 @@ def test_reset_is_refused_when_seed_or_effect_is_none(tmp_path):
         Bench.reset(NAME, home=tmp_path, effects={"noise": False})
     with pytest.raises(StationError, match="seed must be from 0"):
         Bench.reset(NAME, home=tmp_path, seed=-1)
+
+
+def test_state_is_refused_before_it_is_inflated_when_it_is_a_bomb(tmp_path):
+    # promise P20: 8 MB of zeros, which is more than a die of one cell can be
+    path = tmp_path / "die.npz"
+    np.savez_compressed(path, header=np.zeros(1_000_000))
+    with pytest.raises(StationError, match="unpacks to more than"):
+        load_die(path, DieIdentity("bench", "device", 1, 1, 1))
 
 
 def test_damaged_overrides_are_told(tmp_path):

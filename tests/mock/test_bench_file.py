@@ -64,7 +64,11 @@ def test_syntax_error_names_the_line_when_toml_is_broken(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("seed = 1", "seed = 1\nsede = 2", "sede: unknown key in the top level; known keys are die, instruments"),
+        (
+            "seed = 1",
+            "seed = 1\nsede = 2",
+            "sede: unknown key in the top level; known keys are die, faults, instruments",
+        ),
         ("seed = 1", "", "seed: missing; add it"),
         ("seed = 1", "seed = true", "seed: must be a whole number, got True"),
         ("seed = 1", "seed = -1", "seed: must be from 0"),

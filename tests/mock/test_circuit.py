@@ -16,6 +16,7 @@ from labctl_mock.bench.circuit import BenchCircuit
 from labctl_mock.bench.hot_switching import HotSwitching
 from labctl_mock.bench.live_cells import LiveCells
 from labctl_mock.bench.log import BenchLog
+from labctl_mock.bench.oracle import Oracle
 from labctl_mock.bench.strict_toml import Quantity
 from labctl_mock.bench.terminals import Rectangle, Terminal, TerminalMode
 from labctl_mock.bench.thermal import ThermalNoise
@@ -49,6 +50,7 @@ def make_bench(size=4, *, wires=None, effects=QUIET, half_select=True, formed_s=
         clock,
         hot_switching=HotSwitching(wiring, log),
         thermal=ThermalNoise(1, 298.15, enabled=effects.read_noise),
+        oracle=Oracle(log, cells.dead_zone_v),
         after_change=lambda: None,
     )
     circuit.attach({name: Terminal(name) for name in ("smu1.a", "smu1.b", "gen1.1", "gen1.2")})

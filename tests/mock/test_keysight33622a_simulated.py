@@ -10,6 +10,7 @@ import pytest
 
 from labctl.clock import VirtualClock
 from labctl_mock.bench.terminals import TerminalMode
+from labctl_mock.faults import FaultPlan, FaultyInstrument
 from labctl_mock.keysight.keysight33622a import SimulatedKeysight33622A
 from labctl_mock.models import models
 from labctl_mock.visa import LabctlVisaLibrary
@@ -364,6 +365,9 @@ class OneInstrumentBench:
         self.clock = circuit.clock
         self.instruments = {"gen1": Exact(circuit)}
         self.resources = {RESOURCE: "gen1"}
+
+    def link(self, key):
+        return FaultyInstrument(self.instruments[key], FaultPlan(), self)
 
     def info(self):
         return {"simulated": True}

@@ -10,6 +10,7 @@ from pyvisa.constants import AccessModes, EventMechanism, EventType, ResourceAtt
 
 from labctl.clock import VirtualClock
 from labctl.errors import StationError
+from labctl_mock.faults import FaultPlan, FaultyInstrument
 from labctl_mock.messages import SimulatedInstrument
 from labctl_mock.visa import LabctlVisaLibrary
 
@@ -51,6 +52,9 @@ class FakeBench:
         self.instruments = {"echo": Echo("echo", circuit, serial="7", seed=1, options={})}
         self.resources = dict.fromkeys((INSTR, SOCKET, GPIB), "echo")
         self.is_closed = False
+
+    def link(self, key):
+        return FaultyInstrument(self.instruments[key], FaultPlan(), self)
 
     def info(self):
         return {"name": self.name, "simulated": True}

@@ -29,9 +29,12 @@ from labctl_mock.bench.hot_switching import HotSwitching
 from labctl_mock.bench.live_cells import LiveCells
 from labctl_mock.bench.lock import DieLock
 from labctl_mock.bench.log import BenchLog
+from labctl_mock.bench.oracle import Oracle
 from labctl_mock.bench.overrides import Overrides, effect_names, read_overrides, write_overrides
 from labctl_mock.bench.thermal import ThermalNoise
 from labctl_mock.bench.wiring import Wiring
+from labctl_mock.faults import FaultPlan, FaultyInstrument
+from labctl_mock.faults.disk import DiskFaults
 from labctl_mock.messages.instrument import SimulatedInstrument
 from labctl_mock.models import models
 
@@ -55,6 +58,8 @@ class Bench:
         VISA resource name to instrument key.
     log : BenchLog
         Hot switching and its kin since the bench was opened.
+    oracle : Oracle
+        What really happened since the bench was opened.
     die_path : Path
         Where the die is remembered.
     """
@@ -73,14 +78,19 @@ class Bench:
         self.log = BenchLog()
         self._die = self._take_die(stored)
         self._cells = LiveCells(self._die, half_select=self._effects.half_select)
+        self.oracle = Oracle(self.log, self._cells.dead_zone_v)
         self.circuit = self._build_circuit()
         if stored:
             self.circuit.restore(_with_prefix(stored.arrays, _CIRCUIT_PREFIX))
         self.instruments = self._build_instruments()
+        self._links = {key: FaultyInstrument(own, FaultPlan(), self) for key, own in self.instruments.items()}
+        self._disks: list[DiskFaults] = []
         self.resources = {own.resource: key for key, own in file.instruments.items()}
         self._saved_at_s = time.monotonic()
         self._saved_clock_s = self.clock.now_s() if stored else -1.0
         self._is_open = True
+        for spec in file.faults:
+            self.inject_faults(spec)
 
     @classmethod
     def open(cls, name_or_path: str | os.PathLike[str], *, home: Path | None = None) -> Self:
@@ -179,6 +189,8 @@ class Bench:
             return
         self._is_open = False
         try:
+            for disk in self._disks:
+                disk.uninstall()
             for instrument in self.instruments.values():
                 instrument.close()
             self.circuit.settle()
@@ -207,6 +219,69 @@ class Bench:
             "violations": dict(self.log.counts),
             "simulated": True,
         }
+
+    def link(self, key: str) -> FaultyInstrument:
+        """Return the cable to an instrument, which is what sessions and sockets talk to.
+
+        Parameters
+        ----------
+        key : str
+
+        Raises
+        ------
+        KeyError
+            If there is no such instrument.
+        """
+        return self._links[key]
+
+    def inject_faults(self, spec: str) -> None:
+        """Let faults happen from now on, besides those that are injected already.
+
+        Faults of the disk concern files that this process opens from now on.
+
+        Parameters
+        ----------
+        spec : str
+            See :mod:`labctl_mock.faults.plan`.
+
+        Raises
+        ------
+        StationError
+            If the spec is wrong, or asks of an instrument what it cannot have; nothing is injected then.
+        """
+        plan = FaultPlan.parse(spec)
+        plan.check({key: own.fault_kinds for key, own in self.instruments.items()})
+        for rule in plan.rules:
+            if rule.kind.takes == "cell" and not (rule.value[0] < self._die.rows and rule.value[1] < self._die.columns):
+                raise StationError(f"faults: drift={rule.value}: the die is {self._die.rows} by {self._die.columns}")
+        if len(plan.disks) + len(self._disks) > 1:
+            raise StationError("faults: one disk fault at a time; open the bench again for another")
+        for disk in plan.disks:
+            disk.install()
+            self._disks.append(disk)
+        for link in self._links.values():
+            link.add(plan)
+
+    def jump(self, duration_s: float) -> None:
+        """Set the clock forward; the cells live through it.
+
+        Parameters
+        ----------
+        duration_s : float, unit s
+        """
+        self.clock.sleep(duration_s)
+        self.circuit.settle()
+
+    def drift(self, row: int, column: int, factor: float) -> None:
+        """Multiply the conductance of a cell.
+
+        Parameters
+        ----------
+        row, column : int
+        factor : float, unit 1
+        """
+        self.circuit.settle()
+        self._cells.drift(row, column, factor, self.clock.now_s())
 
     def truth(self) -> dict[str, NDArray[np.generic]]:
         """Return what no instrument can see.
@@ -252,6 +327,7 @@ class Bench:
             self.clock,
             hot_switching=HotSwitching(wiring, self.log),
             thermal=ThermalNoise(self._seed, self._die.preset["read.temperature"], enabled=self._effects.read_noise),
+            oracle=self.oracle,
             after_change=self._save_now_and_then,
         )
 

@@ -33,6 +33,7 @@ GROUND = "ground"
 _SCHEMA = 1
 _COLUMN = re.compile(r"[1-6](0[1-9]|1[0-2])")
 _ROWS = "ABCDEFGH"
+_RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|COM\d|LPT\d)(?:\..*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,8 @@ class BenchFile:
     instruments : Mapping of str to InstrumentEntry
     die : DieEntry
     wiring : WiringEntry
+    faults : tuple of str
+        Specs of faults, from ``[faults] spec = [...]``; see :mod:`labctl_mock.faults.plan`.
     """
 
     name: str
@@ -150,6 +153,7 @@ class BenchFile:
     instruments: Mapping[str, InstrumentEntry]
     die: DieEntry
     wiring: WiringEntry
+    faults: tuple[str, ...] = ()
 
 
 def bench_names() -> list[str]:
@@ -216,17 +220,25 @@ def _read_bench(top: StrictTable, sha256: str) -> BenchFile:
     if schema != _SCHEMA:
         raise top.error("schema", f"this labctl reads schema {_SCHEMA}, got {schema}")
     name = top.get("name", str)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        # it becomes the name of a folder
-        raise top.error("name", f"must be letters, digits, '.', '_' and '-' only, got {name!r}")
+    # it becomes the name of a folder, on Windows too
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}(?<!\.)", name) or _RESERVED.fullmatch(name):
+        raise top.error(
+            "name",
+            f"must be letters, digits, '.', '_' and '-' only, at most 63, no name of a Windows device, got {name!r}",
+        )
     seed = top.get("seed", int)
     if not 0 <= seed < 2**63:
         raise top.error("seed", f"must be from 0 to 2**63 - 1, got {seed}")
     instruments = _read_instruments(top.table("instruments"))
     die = _read_die(top.table("die"))
     wiring = _read_wiring(top.table("wiring"), die, instruments)
+    faults: tuple[str, ...] = ()
+    if top.has("faults"):
+        table = top.table("faults")
+        faults = table.strings("spec")
+        table.finish()
     top.finish()
-    return BenchFile(name, top.file, sha256, seed, instruments, die, wiring)
+    return BenchFile(name, top.file, sha256, seed, instruments, die, wiring, faults)
 
 
 def _read_instruments(table: StrictTable) -> dict[str, InstrumentEntry]:

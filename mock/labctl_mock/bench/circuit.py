@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from labctl.clock import VirtualClock
 from labctl.physics.crossbar import Crossbar
-from labctl.physics.crossbar_network import Connections, SourcedSolution, Sources
+from labctl.physics.crossbar_network import Connections, SourcedSolution, SourceMode, Sources
 from labctl_mock.bench.drives import Drives, is_any_on, reach_v
 from labctl_mock.bench.hot_switching import HotSwitching
 from labctl_mock.bench.live_cells import LiveCells
 from labctl_mock.bench.network import Instant, Network
+from labctl_mock.bench.oracle import Oracle
 from labctl_mock.bench.pulses import segments_of
 from labctl_mock.bench.terminals import Measured, Rectangle, Terminal, TerminalMode
 from labctl_mock.bench.thermal import ThermalNoise
@@ -44,6 +45,8 @@ class BenchCircuit:
     hot_switching : HotSwitching
         Told of every relay that moves while something is on.
     thermal : ThermalNoise
+    oracle : Oracle
+        Told of every level under which time passes.
     after_change : callable
         Called whenever time has passed, as to save the die now and then.
 
@@ -63,13 +66,16 @@ class BenchCircuit:
         *,
         hot_switching: HotSwitching,
         thermal: ThermalNoise,
+        oracle: Oracle,
         after_change: Callable[[], None],
     ) -> None:
         self.clock = clock
         self.terminals: dict[str, Terminal] = {}
         self._wiring, self._crossbar, self._cells = wiring, crossbar, cells
         self._hot_switching, self._thermal, self._after_change = hot_switching, thermal, after_change
+        self._oracle = oracle
         self._closed: frozenset[str] = frozenset()
+        self._stuck: dict[str, bool] = {}
         self._networks: dict[frozenset[str], Network] = {}
         self._network: Network | None = None
         self._start: SourcedSolution | None = None
@@ -86,11 +92,13 @@ class BenchCircuit:
         self.terminals.update(terminals)
         self._networks.clear()
         self._network = None
+        self._oracle.watch(self.terminals, self.clock.now_s, lambda: self._closed, self.settle)
 
     def settle(self) -> None:
         """Bring the cells up to the clock under the present levels; call it before any change."""
         now_s = self.clock.now_s()
         if now_s > self._settled_s:
+            self._oracle.lived(self._settled_s)
             if reach_v(self.terminals.values()) > self._cells.dead_zone_v:
                 self._live_through(_NO_LEVELS, self._settled_s, now_s - self._settled_s)
             self._settled_s = now_s
@@ -166,6 +174,7 @@ class BenchCircuit:
         segments = segments_of(rectangles)
         self.settle()
         met = dict.fromkeys((one.terminal for one in rectangles), False)
+        self._oracle.fired(self._settled_s, [(one.terminal, one.level_v) for one in rectangles])
         for segment in segments:
             instants = self._live_through(segment.levels_v, self._settled_s, segment.duration_s, always_solve=True)
             for name in met:
@@ -195,6 +204,9 @@ class BenchCircuit:
         for name in (*opening, *closing):
             parse_crosspoint(name)
         opens, closes = self._closed.intersection(opening), frozenset(closing) - self._closed
+        if self._stuck:
+            opens -= {name for name, is_closed in self._stuck.items() if is_closed}
+            closes -= {name for name, is_closed in self._stuck.items() if not is_closed}
         if not opens and not closes:
             return
         self.settle()
@@ -210,6 +222,36 @@ class BenchCircuit:
             after = self._present_network()
             first = self._solve(after, after.drives(_NO_LEVELS))
             self._hot_switching.after(self.clock.now_s(), first, after, closes - noted)
+
+    def stick(self, crosspoint: str, *, closed: bool) -> None:
+        """Let the contact of a crosspoint stay as it is from now on: welded shut, or open for ever.
+
+        Parameters
+        ----------
+        crosspoint : str
+            Such as ``"1A01"``.
+        closed : bool
+            How it stays; it goes there at once.
+
+        Raises
+        ------
+        ValueError
+            If there is no such crosspoint.
+        """
+        parse_crosspoint(crosspoint)
+        self.settle()
+        self._stuck[crosspoint] = closed
+        self._closed = self._closed | {crosspoint} if closed else self._closed - {crosspoint}
+        self._network = None
+
+    def warm_up(self) -> None:
+        """Load the solver, for which the first reading would wait; nothing changes."""
+        ends = []
+        for source, count in enumerate(self._cells.shape):
+            ends += [np.full(count, source), np.full(count, np.inf), np.full(count, -1), np.zeros(count)]
+        connections = Connections(*ends)
+        grounds = Sources([SourceMode.VOLTAGE, SourceMode.VOLTAGE], [0.0, 0.0])
+        self._crossbar.solve_with_sources(self._cells.static, connections, grounds)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return what must be remembered besides the die; relays are not, they fall open without power."""
@@ -240,7 +282,9 @@ class BenchCircuit:
 
     def _solve(self, network: Network, drives: Drives) -> Instant:
         self._cells.refresh(self.clock.now_s(), _NO_CELLS)
-        return network.solve(drives, self._solve_array)
+        instant = network.solve(drives, self._solve_array)
+        self._oracle.flowed(instant.terminal_current_a)
+        return instant
 
     def _solve_array(self, connections: Connections, sources: Sources) -> SourcedSolution:
         self._start = self._crossbar.solve_with_sources(self._cells.static, connections, sources, start=self._start)

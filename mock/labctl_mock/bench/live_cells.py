@@ -198,6 +198,20 @@ class LiveCells:
         self.die.stress(voltage_v.reshape(self.shape), duration_s, now_s, current_limit_a=limit_a, active=active)
         self.refresh(now_s + duration_s, active)
 
+    def drift(self, row: int, column: int, factor: float, now_s: float) -> None:
+        """Multiply the programmed conductance of a cell, as ageing or a disturbance would.
+
+        Parameters
+        ----------
+        row, column : int
+        factor : float, unit 1
+        now_s : float, unit s
+            The bench's clock.
+        """
+        cell = row * self.shape[1] + column
+        self._programmed_s[cell] *= factor
+        self.refresh(now_s, np.array([cell], dtype=np.intp))
+
     def truth(self, now_s: float) -> dict[str, NDArray[np.generic]]:
         """Return what no instrument can see, without disturbing it.
 

@@ -3,14 +3,13 @@
 Not here: what the keys mean (:mod:`labctl_mock.bench.bench_file`).
 """
 
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import TypeVar
 
 from labctl.errors import StationError
+from labctl.toml_file import parse_toml_text
 
 __all__ = ["Quantity", "StrictTable", "parse_toml"]
 
@@ -51,14 +50,9 @@ def parse_toml(text: str, file: str) -> "StrictTable":
     Raises
     ------
     StationError
-        If the text is not TOML; the message names file and line.
+        If the text is not TOML, or too big or too deep; the message names the file and, for syntax, the line.
     """
-    try:
-        return StrictTable(tomllib.loads(text), file, "")
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"at line (\d+)", str(error))
-        line = found.group(1) if found else str(text.count("\n") + 1)
-        raise StationError(f"{file}, line {line}: not valid TOML: {error}; correct that line") from error
+    return StrictTable(parse_toml_text(text, file), file, "")
 
 
 class StrictTable:

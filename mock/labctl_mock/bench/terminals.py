@@ -5,7 +5,7 @@ any change, so that the cells first live through the time that passed under the 
 itself (:mod:`labctl_mock.bench.circuit`) and the instruments.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
@@ -42,6 +42,10 @@ class Terminal:
         Compliance in VOLTAGE mode; inf where the instrument has none.
     voltage_limit_v : float
         Compliance in CURRENT mode.
+    is_on : bool
+        Whether the output is switched on; changed by :meth:`turn`. An output that is off may still hold 0 V.
+    on_turn : callable or None
+        Told of each change of ``is_on``.
     """
 
     name: str
@@ -50,6 +54,15 @@ class Terminal:
     resistance_ohm: float = 0.0
     current_limit_a: float = inf
     voltage_limit_v: float = inf
+    is_on: bool = False
+    on_turn: "Callable[[Terminal], None] | None" = None
+
+    def turn(self, is_on: bool) -> None:
+        """Say whether the output is switched on; mode and level are changed besides."""
+        if is_on is not self.is_on:
+            self.is_on = is_on
+            if self.on_turn is not None:
+                self.on_turn(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +103,10 @@ class Circuit(Protocol):
 
     def fire(self, rectangles: Sequence[Rectangle]) -> Mapping[str, bool]:
         """Run synchronous pulses from now, advance the clock to their end; tell per terminal if it met compliance."""
+        ...
+
+    def stick(self, crosspoint: str, *, closed: bool) -> None:
+        """Let the contact of a crosspoint stay closed or open from now on, whatever the matrix does."""
         ...
 
     def switch(self, matrix: str, *, opening: Sequence[str], closing: Sequence[str]) -> None:

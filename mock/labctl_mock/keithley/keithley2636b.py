@@ -37,6 +37,7 @@ class SimulatedKeithley2636B(TspInstrument):
     model: ClassVar[str] = "Model 2636B"
     firmware: ClassVar[str] = "4.0.3"
     ascii_precision: ClassVar[int] = 6
+    fault_kinds: ClassVar[frozenset[str]] = frozenset({"output_ignores_off", "output_trip", "interlock_open"})
 
     def __init__(self, key: str, circuit: Circuit, *, serial: str, seed: int, options: Mapping[str, object]) -> None:
         super().__init__(key, circuit, serial=serial, seed=seed, options=options)
@@ -52,6 +53,29 @@ class SimulatedKeithley2636B(TspInstrument):
         self.triggers.reset()
         for channel in self.channels:
             channel.reset()
+
+    def power_cycle(self) -> None:
+        """Lose power: no output stays on then, not even a welded one."""
+        for channel in self.channels:
+            channel.source.is_welded = False
+        super().power_cycle()
+
+    def fail(self, kind: str, value: str, message: str) -> None:
+        """Weld an output, trip a protection (error number assumed) or open the interlock."""
+        sources = [
+            own.source for letter, own in zip("ab", self.channels, strict=True) if value in ("", letter, "silent")
+        ]
+        if kind == "output_ignores_off":
+            for source in sources:
+                source.is_welded = True
+            return
+        for source in sources:
+            source.set_output(0)
+            source.is_interlocked |= kind == "interlock_open"
+        if kind == "interlock_open":
+            self.report(802, "OUTPUT blocked by interlock")
+        elif value != "silent":
+            self.report(805, "OUTPUT blocked by over temperature")
 
     def tree(self) -> TspObject:
         """Return ``smua``, ``smub`` and ``trigger``."""

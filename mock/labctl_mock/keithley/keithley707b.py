@@ -7,6 +7,7 @@ jumpers, other cards, contact life or card interlocks. Not here: the dialect (:m
 crosspoint joins and hot switching (:mod:`labctl_mock.bench.circuit`).
 """
 
+import re
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -23,6 +24,7 @@ __all__ = ["SimulatedKeithley707B"]
 _OPERATE_S = 1e-3  # 7174A: relay settling time, closing
 _RELEASE_S = 1e-3  # 7174A: likewise, opening
 _SLOTS = 6
+_CROSSPOINT = re.compile(r"[1-6][A-H](?:0[1-9]|1[0-2])")
 _FORBIDDEN = 1114  # assumed number: "Settings conflict"
 _NO_RULE, _BREAK_BEFORE_MAKE, _MAKE_BEFORE_BREAK = 0, 1, 2
 
@@ -40,6 +42,7 @@ class SimulatedKeithley707B(TspInstrument):
     model: ClassVar[str] = "MODEL 707B"
     firmware: ClassVar[str] = "01.40a"
     ascii_precision: ClassVar[int] = 10
+    fault_kinds: ClassVar[frozenset[str]] = frozenset({"relay_stuck_open", "relay_stuck_closed"})
 
     def __init__(self, key: str, circuit: Circuit, *, serial: str, seed: int, options: Mapping[str, object]) -> None:
         super().__init__(key, circuit, serial=serial, seed=seed, options=options)
@@ -63,6 +66,12 @@ class SimulatedKeithley707B(TspInstrument):
         """Open every crosspoint and go back to the defaults."""
         self._change(opening=self._sorted(self._closed), closing=[])
         self._defaults()
+
+    def fail(self, kind: str, value: str, message: str) -> None:
+        """Let the contact of a crosspoint stick; what the matrix says of it does not change."""
+        found = _CROSSPOINT.search(value or message)
+        if found is not None and found[0] in self._order:
+            self.circuit.stick(found[0], closed=kind == "relay_stuck_closed")
 
     # --- relays ---------------------------------------------------------------------------------------------------
 

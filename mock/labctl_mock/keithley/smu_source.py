@@ -24,6 +24,7 @@ AUTO_DELAY = -1.0
 RANGE_CHANGE_S = 1e-3  # assumed: a source or measure range relay with its settling
 _RELAY_S = 5e-3  # assumed: the output relay of the high-impedance state
 _SOURCE_CURRENTS = CURRENT_RANGES[1:]  # 100 pA measures only
+_INTERLOCK = 802
 _CONFLICT = 5007  # assumed number: settings that exclude each other
 _LIMIT_ON_200_V = 0.1  # SPEC-2636B: 1.5 A up to 20 V, 100 mA up to 200 V
 
@@ -66,6 +67,13 @@ class SmuSource:
         Returns the current, unit A, at which a fixed measure range limits the output, inf where it does not.
     voltage_ceiling_v : callable
         Likewise for a current source.
+
+    Attributes
+    ----------
+    is_welded : bool
+        A fault: once the output is on, it stays on.
+    is_interlocked : bool
+        A fault: the interlock is open, and the output cannot be switched on.
     """
 
     def __init__(
@@ -83,6 +91,7 @@ class SmuSource:
         self._current_ceiling_a = current_ceiling_a
         self._voltage_ceiling_v = voltage_ceiling_v
         self.settled_at_s = 0.0
+        self.is_welded = self.is_interlocked = False
         self._defaults()
         self._write_terminal()
 
@@ -101,7 +110,9 @@ class SmuSource:
     def reset(self) -> None:
         """Go back to the defaults, output off."""
         self._circuit.settle()
+        stays_on = self.is_welded and self.output == ON
         self._defaults()
+        self.output = ON if stays_on else OFF
         self._write_terminal()
 
     @property
@@ -228,8 +239,18 @@ class SmuSource:
             self.apply()
 
     def set_output(self, value: Value) -> None:
-        """Set ``output``: off, on, or off with the relay open."""
+        """Set ``output``: off, on, or off with the relay open.
+
+        Raises
+        ------
+        TspFault
+            802 where the interlock is open.
+        """
         output = choice(value, (OFF, ON, OFF_HIGH_Z))
+        if output == ON and self.is_interlocked:
+            raise TspFault(_INTERLOCK, "OUTPUT blocked by interlock")
+        if output != ON and self.is_welded and self.output == ON:
+            return
         was_open = self.terminal.mode is TerminalMode.OPEN
         self.output = output
         is_open = output == OFF_HIGH_Z or (output == OFF and self.off_mode == HIGH_Z)
@@ -279,6 +300,7 @@ class SmuSource:
 
     def _write_terminal(self) -> None:
         terminal = self.terminal
+        terminal.turn(self.output == ON)
         if self.output == ON:
             self._write_on(terminal)
         elif self.output == OFF_HIGH_Z or self.off_mode == HIGH_Z:

@@ -83,6 +83,8 @@ class GeneratorChannel:
     ----------
     busy_until_s : float, unit s
         Clock reading at which the last burst ends.
+    is_welded : bool
+        A fault: once the output is on, it stays on.
     """
 
     specification = Specification()
@@ -93,6 +95,7 @@ class GeneratorChannel:
         terminal.resistance_ohm = _SOURCE_OHM
         self.terminal = terminal
         self.busy_until_s = -inf
+        self.is_welded = False
         self._report = report
         self._settle = settle
         draws = np.clip(np.random.default_rng(seed).normal(0.0, 0.5, 2), -1.0, 1.0)
@@ -313,6 +316,8 @@ class GeneratorChannel:
 
     def show(self) -> None:
         """Bring the terminal up to the settings, letting the cells live through the time before."""
+        if self.is_welded and self.terminal.is_on:
+            self.is_on = True
         mode = TerminalMode.VOLTAGE if self.is_on else TerminalMode.OPEN
         level_v = self._emf(self._resting_emf())
         terminal = self.terminal
@@ -320,6 +325,7 @@ class GeneratorChannel:
             self._settle()
             terminal.mode = mode
             terminal.level = level_v
+            terminal.turn(self.is_on)
 
     def burst(self) -> list[Rectangle]:
         """Return the pulses of one burst, from the trigger on.

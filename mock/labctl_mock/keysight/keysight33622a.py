@@ -48,6 +48,7 @@ class SimulatedKeysight33622A(ScpiInstrument):
 
     maker = "Keysight Technologies"
     model = "33622A"
+    fault_kinds = frozenset({"output_ignores_off", "output_trip"})
     firmware = "A.02.03-3.15-03-64-02"
     integer_format = "{:+d}"
     write_time_s = 2e-3
@@ -64,6 +65,24 @@ class SimulatedKeysight33622A(ScpiInstrument):
             terminal = Terminal(f"{key}.{number}")
             self.terminals[terminal.name] = terminal
             self._channels[number] = GeneratorChannel(terminal, self.report, circuit.settle, (seed, number))
+
+    def power_cycle(self) -> None:
+        """Lose power: no output stays on then, not even a welded one."""
+        for channel in self._channels.values():
+            channel.is_welded = False
+        super().power_cycle()
+
+    def fail(self, kind: str, value: str, message: str) -> None:
+        """Weld an output or trip its overload protection (error number assumed)."""
+        channels = [own for number, own in self._channels.items() if value in ("", str(number), "silent")]
+        for channel in channels:
+            if kind == "output_ignores_off":
+                channel.is_welded = True
+            else:
+                channel.is_on = False
+                channel.show()
+        if kind == "output_trip" and value != "silent":
+            self.report(-240, "Hardware error;Output overload, output turned off")
 
     def reset(self) -> None:
         """Obey ``*RST``: factory settings, outputs off."""

@@ -65,6 +65,15 @@ class MessageExchange:
         return bool(self._output)
 
     @property
+    def responses(self) -> tuple[bytes, ...]:
+        """The response messages that wait to be read, oldest first, with their line feeds."""
+        return tuple(self._output)
+
+    @responses.setter
+    def responses(self, responses: tuple[bytes, ...]) -> None:
+        self._output = deque(responses)
+
+    @property
     def is_held(self) -> bool:
         """Whether the device awaits an operation that never ends."""
         return self._is_held

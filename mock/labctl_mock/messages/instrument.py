@@ -56,6 +56,7 @@ class SimulatedInstrument(ABC):
     error_capacity: ClassVar[int] = 20
     is_interruptible: ClassVar[bool] = True
     integer_format: ClassVar[str] = "{:d}"
+    fault_kinds: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, key: str, circuit: Circuit, *, serial: str, seed: int, options: Mapping[str, object]) -> None:
         self.key = key
@@ -116,6 +117,31 @@ class SimulatedInstrument(ABC):
         except MessageFault as fault:
             self.report(fault.code, detail=fault.detail)
 
+    def power_cycle(self) -> None:
+        """Lose power and come back: settings at their defaults, queues empty, enables 0, the event power-on set."""
+        self.clear()
+        self.reset()
+        self.errors.clear()
+        self.status.event_enable = self.status.service_enable = 0
+        self.status.events = StatusBit.POWER_ON
+
+    def fail(self, kind: str, value: str, message: str) -> None:
+        """Break down in one of the ways that ``fault_kinds`` names.
+
+        Parameters
+        ----------
+        kind, value : str
+            As :mod:`labctl_mock.faults.kinds` describes them.
+        message : str
+            The message that is about to come.
+
+        Raises
+        ------
+        ValueError
+            If the instrument cannot break down so; always unless overridden.
+        """
+        raise ValueError(f"{self.key}: a {self.model} cannot have {kind!r}")
+
     def close(self) -> None:  # noqa: B027 - most instruments hold nothing
         """Release what the instrument holds outside of Python objects, if anything."""
 
@@ -126,16 +152,24 @@ class SimulatedInstrument(ABC):
     def handle(self, message: str) -> None:
         """Obey one program message: leading common commands here, the rest by :meth:`execute`.
 
-        ``*CLS;*IDN?`` is two commons; from the first unit that is none, everything goes to :meth:`execute` as one text.
+        ``*CLS;*IDN?`` is two commons, whose responses leave as one message joined by ``;`` (IEEE 488.2 8.4.1); from the
+        first unit that is none, everything goes to :meth:`execute` as one text.
         """
         text = message.strip()
+        responses: list[str] = []
         try:
             while text.startswith("*"):
                 unit, _, text = text.partition(";")
                 response = self.common(unit)
                 if response is not None:
-                    self.exchange.put(response)
+                    responses.append(response)
                 text = text.lstrip()
+        except MessageFault as fault:
+            text = ""
+            self.report(fault.code, detail=fault.detail)
+        if responses:
+            self.exchange.put(";".join(responses))
+        try:
             if text:
                 self.execute(text)
         except MessageFault as fault:
@@ -227,7 +261,7 @@ class SimulatedInstrument(ABC):
             raise MessageFault(-109, header)
         try:
             value = round(float(argument))
-        except ValueError:
+        except (ValueError, OverflowError):
             raise MessageFault(-104, argument) from None
         if not 0 <= value <= 255:
             raise MessageFault(-222, argument)

@@ -7,6 +7,8 @@ from labctl_mock.messages.faults import MessageFault
 
 __all__ = ["block_end", "message_end", "split"]
 
+_DIGITS = frozenset("0123456789")  # str.isdigit takes the superscripts of Latin-1 too
+
 
 def block_end(text: str, start: int) -> int:
     """Return the index after the element that begins with ``#`` at ``start``; beyond the end while it is incomplete.
@@ -15,13 +17,13 @@ def block_end(text: str, start: int) -> int:
     (IEEE 488.2 7.7.6); ``#H``, ``#Q`` and ``#B`` begin numbers (7.7.4), which need no protection.
     """
     digits = text[start + 1 : start + 2]
-    if not digits.isdigit():
+    if digits not in _DIGITS:
         return start + 1
     if digits == "0":
         return len(text) + 1
     first = start + 2 + int(digits)
     length = text[start + 2 : first]
-    if not length.isdigit():
+    if not (length.isascii() and length.isdigit()):
         return len(text) + 1 if len(length) < int(digits) else start + 1
     return first + int(length)
 

@@ -29,7 +29,7 @@ _MULTIPLIERS = {
     "F": 1e-15,
     "A": 1e-18,
 }
-_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:\s*[Ee]\s*([+-]?\d+))?\s*(\S*)")
+_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:\s*[Ee]\s*([+-]?\d+))?\s*(\S*)", re.ASCII)
 _BASES = {"H": 16, "Q": 8, "B": 2}
 
 
@@ -118,7 +118,7 @@ class Number:
         if match is None:
             raise MessageFault(-121, text)
         mantissa, exponent, suffix = match.groups()
-        if exponent and abs(int(exponent)) > 32000:
+        if exponent and (len(exponent) > 6 or abs(int(exponent)) > 32000):
             raise MessageFault(-123, text)  # IEEE 488.2 7.7.2.4.1
         value = float(f"{mantissa}e{exponent or 0}")
         if not suffix:
@@ -169,7 +169,7 @@ class Boolean:
                 raise MessageFault(-141, text)
             return word == "ON"
         value = self._number.parse(text)
-        return not isinstance(value, Limit) and round(value) != 0
+        return not isinstance(value, Limit) and (not isfinite(value) or round(value) != 0)
 
 
 def _based_number(text: str) -> float:
@@ -180,8 +180,8 @@ def _based_number(text: str) -> float:
         raise MessageFault(-121, text)
     try:
         return float(int(text[2:], base))
-    except ValueError:
-        raise MessageFault(-121, text) from None
+    except (ValueError, OverflowError):
+        raise MessageFault(-121, text[:40]) from None
 
 
 def refuse_types(text: str, codes: Mapping[str, int]) -> None:

@@ -14,7 +14,8 @@ from labctl_mock.messages.tree import mnemonic_forms
 
 __all__ = ["Block", "ChannelList", "Choice", "Parameter", "Samples", "Text", "Word"]
 
-_CHANNELS = re.compile(r"\d+(?::\d+)?(?:,\d+(?::\d+)?)*")
+_CHANNELS = re.compile(r"[0-9]{1,9}(?::[0-9]{1,9})?(?:,[0-9]{1,9}(?::[0-9]{1,9})?)*")
+_MOST_CHANNELS = 10_000
 
 
 class Parameter(Protocol):
@@ -145,13 +146,13 @@ class Block:
         MessageFault
             -104 for data that are no block, -161 for a length that does not fit.
         """
-        if text[0] != "#" or not text[1:2].isdigit():
+        if text[0] != "#" or text[1:2] not in tuple("0123456789"):
             raise MessageFault(-104, text[:20])
         if text[1] == "0":
             return text[2:].encode("latin-1")
         first = 2 + int(text[1])
         length = text[2:first]
-        if not length.isdigit() or len(text) != first + int(length):
+        if not (length.isascii() and length.isdigit()) or len(text) != first + int(length):
             raise MessageFault(-161)
         return text[first:].encode("latin-1")
 
@@ -179,6 +180,8 @@ class ChannelList:
         for part in body[1:].split(","):
             first, _, last = part.partition(":")
             start, end = int(first), int(last or first)
+            if len(channels) + abs(end - start) >= _MOST_CHANNELS:
+                raise MessageFault(-171, text[:40])
             step = 1 if end >= start else -1
             channels.extend(range(start, end + step, step))
         return tuple(channels)

@@ -20,7 +20,7 @@ __all__ = ["Command", "CommandTree", "Route", "mnemonic_forms"]
 
 _CACHE_SIZE = 4096
 _NODE = re.compile(r"(\[?):?([A-Za-z]+)(?:\[1\|(\d+)\])?:?(\]?)")
-_SENT_NODE = re.compile(r"([A-Z_]+)(\d*)")
+_SENT_NODE = re.compile(r"([A-Z_]+)([0-9]{0,9})")
 
 
 def mnemonic_forms(mnemonic: str) -> tuple[str, str]:

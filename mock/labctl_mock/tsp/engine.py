@@ -10,7 +10,8 @@ that runs away or eats memory ends in error -286 and leaves the engine usable. N
 import re
 from collections.abc import Callable, Sequence
 from importlib.resources import files
-from inspect import Parameter, signature
+from inspect import CO_VARARGS, CO_VARKEYWORDS, Parameter, signature
+from types import CodeType, MethodType
 from typing import Any
 
 from lupa.lua51 import LuaError, LuaRuntime
@@ -28,6 +29,7 @@ _TICKS = 1000  # of 10 000 instructions each: about a quarter of a second
 _MAX_OUTPUT = 16 << 20  # characters printed by one chunk
 _MAX_LIST = 60_000  # values in a list given to the instrument
 _MAX_BUFFERS = 250
+_MAX_ARITY = 2
 _POSITION = re.compile(r"^tsp:(\d+): (.*)$", re.DOTALL)
 
 
@@ -207,16 +209,19 @@ class TspEngine:
     def _build(self, tree: TspObject) -> Any:
         api = self._api
         table = api.new(tree.luatype)
+        # one crossing for a whole table: kind, key, value and number of parameters of each entry
+        entries: list[object] = []
         for key, get in tree.getters.items():
-            api.getter(table, key, self._guard(get))
+            entries += ("getter", key, self._guard(get), 0)
         for key, put in tree.setters.items():
-            api.setter(table, key, self._guard(put))
+            entries += ("setter", key, self._guard(put), 1)
         for name, function in tree.functions.items():
-            api.call(table, name, self._guard(function), _arity(function))
+            entries += ("call", name, self._guard(function), _arity(function))
         for name, list_function in tree.list_functions.items():
-            api.call_list(table, name, self._guard(self._list_call(list_function)))
+            entries += ("list", name, self._guard(self._list_call(list_function)), 1)
         for name, value in tree.constants.items():
-            api.object(table, name, value)
+            entries += ("object", name, value, 0)
+        api.fill(table, *entries)
         for key, child in tree.children.items():
             api.object(table, key, self._build(child))
         for name, buffer in tree.buffers.items():
@@ -240,19 +245,21 @@ class TspEngine:
         readings = _element(buffer, "readings")
         table = api.new("reading_buffer", self._guard(readings))
         api.refer(table, f"\1b{index}")
-        api.getter(table, "n", self._guard(lambda: len(buffer)))
-        api.getter(table, "capacity", self._guard(lambda: buffer.capacity))
-        api.getter(table, "basetimestamp", self._guard(lambda: buffer.base_time_s))
+        entries: list[object] = ["getter", "n", self._guard(lambda: len(buffer)), 0]
+        entries += ("getter", "capacity", self._guard(lambda: buffer.capacity), 0)
+        entries += ("getter", "basetimestamp", self._guard(lambda: buffer.base_time_s), 0)
         for flag in FLAGS:
-            api.getter(table, flag, self._guard(_read_flag(buffer, flag)))
-            api.setter(table, flag, self._guard(_write_flag(buffer, flag)))
+            entries += ("getter", flag, self._guard(_read_flag(buffer, flag)), 0)
+            entries += ("setter", flag, self._guard(_write_flag(buffer, flag)), 1)
         for name, function in (("clear", buffer.clear), ("clearcache", _nothing)):
-            api.call(table, name, self._guard(function), 0)
+            entries += ("call", name, self._guard(function), 0)
         for name in COLUMNS:
-            column = api.new("synchronous_table", self._guard(_element(buffer, name)))
+            element = self._guard(_element(buffer, name))
+            column = api.new("synchronous_table", element)
             api.refer(column, f"\1b{index}:{name}")
-            api.call(column, "getreading", self._guard(_element(buffer, name)), 1)
-            api.object(table, name, column)
+            api.fill(column, "call", "getreading", element, 1)
+            entries += ("object", name, column, 0)
+        api.fill(table, *entries)
         return table
 
 
@@ -283,9 +290,15 @@ def _write_flag(buffer: ReadingBuffer, flag: str) -> Callable[[Value], None]:
 
 def _arity(function: Callable[..., object]) -> int:
     """Count positional parameters; -1 where there may be any number."""
+    code = getattr(function, "__code__", None)
+    if isinstance(code, CodeType) and not code.co_flags & CO_VARKEYWORDS and not code.co_kwonlyargcount:
+        # plain functions and methods, which nearly all are: their signature takes twenty times as long
+        count = code.co_argcount - isinstance(function, MethodType)
+        if not code.co_flags & CO_VARARGS and count <= _MAX_ARITY:
+            return count
     parameters = signature(function).parameters.values()
     if any(parameter.kind is Parameter.VAR_POSITIONAL for parameter in parameters):
         return -1
-    if len(parameters) > 2:
+    if len(parameters) > _MAX_ARITY:
         raise TypeError(f"{function}: a TSP function takes at most two parameters, or *arguments")
     return len(parameters)

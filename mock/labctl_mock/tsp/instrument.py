@@ -90,6 +90,12 @@ class TspInstrument(SimulatedInstrument):
         self._format.reset()
         self.reset_model()
 
+    def power_cycle(self) -> None:
+        """Lose scripts and variables too."""
+        super().power_cycle()
+        self._capture = None
+        self.__dict__.pop("engine", None)
+
     def handle(self, message: str) -> None:
         """Obey one message; between ``loadscript`` and ``endscript`` it is a line of the script."""
         if self._capture is None:

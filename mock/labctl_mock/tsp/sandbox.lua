@@ -211,11 +211,27 @@ function api.new(luatype, at)
 end
 
 function api.refer(object, reference) references[object] = reference end
-function api.getter(object, key, f) getmetatable(object).Getters[key] = wrap(f, 0) end
-function api.setter(object, key, f) getmetatable(object).Setters[key] = wrap(f, 1) end
 function api.object(object, key, value) getmetatable(object).Objects[key] = value end
-function api.call(object, key, f, arity) getmetatable(object).Objects[key] = wrap(f, arity) end
-function api.call_list(object, key, f) getmetatable(object).Objects[key] = wrap_list(f) end
+
+-- many entries in one crossing: kind, key, value, number of parameters, and so on
+function api.fill(object, ...)
+  local mt, entries = getmetatable(object), {...}
+  local getters, setters, objects = mt.Getters, mt.Setters, mt.Objects
+  for i = 1, select("#", ...), 4 do
+    local kind, key, value, arity = entries[i], entries[i + 1], entries[i + 2], entries[i + 3]
+    if kind == "getter" then
+      getters[key] = wrap(value, arity)
+    elseif kind == "setter" then
+      setters[key] = wrap(value, arity)
+    elseif kind == "call" then
+      objects[key] = wrap(value, arity)
+    elseif kind == "list" then
+      objects[key] = wrap_list(value)
+    else
+      objects[key] = value
+    end
+  end
+end
 function api.set_global(name, value) rawset(env, name, value) end
 function api.global_call(name, f, arity) rawset(env, name, wrap(f, arity)) end
 function api.maker(object, key, f, build)
@@ -225,6 +241,7 @@ end
 function api.precision(digits) number_format = "%." .. (digits - 1) .. "e" end
 
 -- --------------------------------------------------------------------------------------------------------- running
+-- chunks by their text, and how much text that is, with 100 characters for what each takes besides
 local cache, cached = {}, 0
 
 local function finish(ok, problem)
@@ -246,8 +263,8 @@ function api.run(text)
     chunk, problem = raw_loadstring(text, "=tsp")
     if not chunk then return "syntax", problem end
     setfenv(chunk, env)
-    if cached >= 500 then cache, cached = {}, 0 end
-    cache[text], cached = chunk, cached + 1
+    if cached > 250000 then cache, cached = {}, 0 end
+    cache[text], cached = chunk, cached + #text + 100
   end
   spent, used = false, 0
   return finish(raw_pcall(chunk))
