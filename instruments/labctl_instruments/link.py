@@ -1,172 +1,64 @@
-"""What every driver shares: a question and its answer kept in step, safe-off that only writes, a strict ``*IDN?``.
+"""What every driver shares besides asking: safe-off that only writes, a strict ``*IDN?``, the error queue.
 
-Not here: the command sets (``keithley``, ``keysight``), how numbers are read (:mod:`labctl_instruments.replies`).
+Not here: a question and its answer kept in step (:mod:`labctl_instruments.asking`), the dialects
+(:mod:`labctl_instruments.scpi`, :mod:`labctl_instruments.tsp`), the command sets (``keithley``, ``keysight``).
 """
 
-from typing import Any, ClassVar
+import re
+from abc import abstractmethod
+from typing import ClassVar
 
-import pyvisa
-from pymeasure.instruments import Instrument
-
-from labctl.errors import NotVerifiedOffError, ProtocolError
+from labctl.errors import InstrumentError, NotVerifiedOffError, ProtocolError
 from labctl.roles import Identity
+from labctl_instruments.asking import ATTEMPTS, AskingInstrument, PlainAttributes
+from labctl_instruments.reopening import LINK_ERRORS, OPENING_S, reopen
+from labctl_instruments.replies import read_identity
 
 __all__ = ["LinkedInstrument", "PlainAttributes"]
 
-_TIMEOUT_MS = 5000
-_LINK_ERRORS = (pyvisa.errors.Error, OSError, UnicodeDecodeError)
+_QUEUE_LENGTH = 1000
+_OVERFLOW = -350
 
 
-class PlainAttributes:
-    """Plain attribute access for PyMeasure's instruments and channels; named before them among the bases.
+class LinkedInstrument(AskingInstrument):
+    """Base of the drivers; a dialect writes how it tags and reads its error queue.
 
-    PyMeasure looks at every access for the limits of dynamic properties. The drivers have no dynamic properties, and an
-    access then costs a tenth of a microsecond instead of two.
-    """
-
-    __getattribute__ = object.__getattribute__
-    __setattr__ = object.__setattr__
-
-
-class LinkedInstrument(PlainAttributes, Instrument):
-    """Base of the drivers: PyMeasure's instrument with a link that cannot slip out of step.
-
-    After a question that was not answered properly the next question first clears the device, so that a late answer
-    is never taken for the answer to another question.
-
-    Parameters
+    Attributes
     ----------
-    adapter : str, int or pymeasure Adapter
-        VISA resource name or a ready adapter.
-    name : str
-        How messages call the instrument, such as ``"smu1 (Keithley2636B)"``.
-    **kwargs
-        VISA settings; the defaults are line feed at both ends and a timeout of 5000 ms.
+    MODEL : str
+        What ``*IDN?`` answers.
+    OFF_CHECKS : tuple of (str, str)
+        Questions, and the regular expression that the whole answer matches when everything is off.
+    ERROR_QUESTION : str
+        Takes the oldest entry out of the error queue.
     """
 
     MODEL: ClassVar[str]
-    SAFE_OFF: ClassVar[tuple[str, ...]]
+    OFF_CHECKS: ClassVar[tuple[tuple[str, str], ...]]
+    ERROR_QUESTION: ClassVar[str]
 
-    def __init__(self, adapter: Any, name: str, **kwargs: Any) -> None:
-        kwargs.setdefault("timeout", _TIMEOUT_MS)
-        kwargs.setdefault("read_termination", "\n")
-        kwargs.setdefault("write_termination", "\n")
-        super().__init__(adapter, name, includeSCPI=False, **kwargs)
-        self._timeout_ms = float(kwargs["timeout"])
-        self._in_step = True
+    _is_queue_known = False
 
-    def send(self, message: str) -> None:
-        """Write one message that has no answer.
+    @abstractmethod
+    def error_entry(self, reply: str) -> tuple[int, str]:
+        """Return number and text of the error that ``ERROR_QUESTION`` was answered with; 0 is the end of the queue.
 
         Parameters
         ----------
-        message : str
-            What is sent, without line end.
-
-        Raises
-        ------
-        ProtocolError
-            If the link refuses the message.
-        """
-        try:
-            self.adapter.write(message)
-        except _LINK_ERRORS as error:
-            raise ProtocolError(f"{self.name}: could not write {message!r}: {error}; check the connection") from error
-
-    def query(self, message: str, *, lasting_s: float = 0.0) -> str:
-        """Write one message and return its answer without line end.
-
-        Parameters
-        ----------
-        message : str
-            What is sent.
-        lasting_s : float, unit s
-            How long the instrument is busy before it answers; added to the VISA timeout.
+        reply : str
 
         Returns
         -------
-        str
-            The answer without line end.
+        tuple of int and str
 
         Raises
         ------
-        ProtocolError
-            If no answer comes or the link fails; the next query clears the device first.
+        ValueError
+            If ``reply`` is no entry.
         """
-        patient = lasting_s > 0.25
-        connection = self.adapter.connection
-        try:
-            if not self._in_step:
-                connection.clear()
-            self._in_step = False
-            if patient:
-                connection.timeout = self._timeout_ms + 1.2e3 * lasting_s
-            self.adapter.write(message)
-            reply: str = self.adapter.read()
-        except _LINK_ERRORS as error:
-            raise ProtocolError(
-                f"{self.name}: no answer to {message[:120]!r}: {error}; look into its error queue, check the connection"
-            ) from error
-        finally:
-            if patient:
-                connection.timeout = self._timeout_ms
-        self._in_step = True
-        return reply
-
-    def ask(self, command: str, query_delay: float | None = None) -> str:
-        """Answer PyMeasure's properties through :meth:`query`; ``query_delay`` is not used.
-
-        Parameters
-        ----------
-        command : str
-        query_delay : float or None, unit s
-            Not used.
-
-        Returns
-        -------
-        str
-        """
-        return self.query(command)
-
-    def garbled(self, message: str, reply: str, expected: str) -> ProtocolError:
-        """Return the error for an answer that breaks the format; the next query clears the device first.
-
-        Parameters
-        ----------
-        message, reply : str
-            What was asked and answered.
-        expected : str
-            What the format asks for.
-
-        Returns
-        -------
-        ProtocolError
-            To be raised by the caller.
-        """
-        self._in_step = False
-        return ProtocolError(f"{self.name}: {message[:120]!r} was answered {reply[:120]!r}, expected {expected}")
-
-    def confirm(self, message: str, word: str, *, lasting_s: float = 0.0) -> None:
-        """Write a message that makes the instrument act and then say ``word``; return when it has.
-
-        Parameters
-        ----------
-        message, word : str
-            What is sent; what the instrument says at the end.
-        lasting_s : float, unit s
-            How long it takes at least.
-
-        Raises
-        ------
-        ProtocolError
-            If it says nothing or something else.
-        """
-        reply = self.query(message, lasting_s=lasting_s)
-        if reply.strip() != word:
-            raise self.garbled(message, reply, repr(word))
 
     def identity(self) -> Identity:
-        """Ask the instrument who it is (``*IDN?``).
+        """Ask the instrument who it is (``*IDN?``); whoever answers first is who must answer later.
 
         Returns
         -------
@@ -177,14 +69,87 @@ class LinkedInstrument(PlainAttributes, Instrument):
         ProtocolError
             If the answer has not the four fields of IEEE 488.2.
         """
-        reply = self.query("*IDN?")
-        fields = [field.strip() for field in reply.split(",")]
-        if len(fields) != 4 or not all(fields[:3]):
-            raise self.garbled("*IDN?", reply, "maker,model,serial,firmware")
-        return Identity(fields[0], fields[1].removeprefix("Model ").removeprefix("MODEL "), fields[2], fields[3])
+        found = self.answer("*IDN?", read_identity, "maker,model,serial,firmware")
+        if self._identity is None:
+            self._identity = found
+        return found
+
+    def is_off(self) -> bool:
+        """Read back whether every output is off (every relay open): each answer must match its ``OFF_CHECKS``.
+
+        Returns
+        -------
+        bool
+            An answer that does not match is asked for again, twice; then it is False.
+
+        Raises
+        ------
+        ProtocolError
+            If no answer comes.
+        """
+        return all(self._matches(message, pattern) for message, pattern in self.OFF_CHECKS)
+
+    def _matches(self, message: str, pattern: str) -> bool:
+        for _ in range(ATTEMPTS):
+            reply = self.query(message)
+            if re.fullmatch(pattern, reply.strip()):
+                return True
+            self.link_events.append(f"{message!r} was answered {reply[:120]!r}, which does not say off")
+        return False
+
+    def drain_errors(self) -> list[str]:
+        """Empty the error queue and return its entries as ``"code: message"``, oldest first.
+
+        Returns
+        -------
+        list of str
+
+        Raises
+        ------
+        ProtocolError
+            If an entry breaks the format or the queue has no end; what was read is in ``link_events`` then.
+        """
+        entries: list[str] = []
+        try:
+            for _ in range(_QUEUE_LENGTH):
+                code, text = self.answer(self.ERROR_QUESTION, self.error_entry, "an entry of the error queue")
+                if code == 0:
+                    self._is_queue_known = True
+                    return entries
+                lost = " (the queue was full: later errors are lost)" if code == _OVERFLOW else ""
+                entries.append(f"{code}: {text}{lost}")
+        except InstrumentError:
+            self.link_events += entries
+            raise
+        self.link_events += entries[-3:]
+        raise ProtocolError(f"{self.name}: the error queue has no end within {_QUEUE_LENGTH} entries; reset it")
+
+    def hear_complaints(self, *first: str) -> None:
+        """Empty an error queue that was found not empty; what was sent and not obeyed is a fault.
+
+        Errors that were there before the queue was first emptied are nobody's fault.
+
+        Parameters
+        ----------
+        *first : str
+            Entries that were taken out already, as :meth:`drain_errors` returns them.
+
+        Raises
+        ------
+        InstrumentFault
+            If a command or its value was refused: the instrument is not in the state that it was sent to.
+        """
+        is_known = self._is_queue_known
+        entries = [*first, *self.drain_errors()]
+        self.link_events += entries
+        refused = [entry for entry in entries if _is_refusal(int(entry.partition(":")[0]))]
+        if refused and is_known:
+            raise self.lost(f"it refused something that was sent ({'; '.join(refused)[:300]})")
 
     def safe_off(self) -> None:
         """Switch every output off by writing the messages of ``SAFE_OFF``, each one though others fail.
+
+        Nothing is asked. Where the session refuses, they are written once more on a new one.
 
         Raises
         ------
@@ -192,22 +157,31 @@ class LinkedInstrument(PlainAttributes, Instrument):
             If a message could not be written; all were tried.
         """
         self.forget()
-        failures = []
-        for message in self.SAFE_OFF:
+        self._is_told_off = True
+        failures = self._write_safe_off()
+        if failures:
+            self._in_step = False
+            self.expect(OPENING_S)
             try:
-                self.adapter.write(message)
-            except _LINK_ERRORS as error:
-                failures.append(f"{message!r}: {error}")
+                reopen(self.adapter.connection, self._session_settings)
+            except LINK_ERRORS as error:
+                failures.append(f"no new session: {error}")
+            else:
+                failures = self._write_safe_off()
+            finally:
+                self.expect(0.0)
         if failures:
             raise NotVerifiedOffError(
-                f"{self.name}: {len(failures)} of {len(self.SAFE_OFF)} safe-off messages could not be written "
-                f"({'; '.join(failures)}); switch the instrument off by hand"
+                f"{self.name}: safe-off messages could not be written ({'; '.join(failures)}); switch the instrument "
+                "off by hand"
             )
-
-    def forget(self) -> None:
-        """Forget what was sent, so that the next ``prepare`` sends everything."""
 
     def shutdown(self) -> None:
         """Switch every output off; PyMeasure calls this at the end of a ``with`` block."""
         self.safe_off()
         super().shutdown()
+
+
+def _is_refusal(code: int) -> bool:
+    # SCPI-99 volume 2, 21.8: -100 command errors, -200 execution errors; Keithley's own numbers are positive
+    return code > 0 or -300 < code <= -100

@@ -5,16 +5,16 @@ finding that a safe-off which begins with a query never switches anything off wh
 """
 
 import inspect
+import re
 
 import pytest
-import pyvisa
 from pymeasure.adapters import ProtocolAdapter
 from pymeasure.instruments import Channel
 from pymeasure.test import expected_protocol
 
-from labctl.errors import NotVerifiedOffError, ProtocolError
 from labctl.roles import Instrument
 from labctl_instruments import drivers
+from labctl_instruments.tsp import TspInstrument
 
 DRIVERS = drivers()
 VERBS = ("Control ", "Get ", "Measure ", "Set ")
@@ -50,7 +50,8 @@ def test_properties_say_what_they_do(driver):
     checked = 0
     for owner in with_channels(driver):
         for name, member in inspect.getmembers(owner, lambda member: isinstance(member, property)):
-            if owner.__module__.startswith("labctl_instruments") and name in vars(owner):
+            definer = next(base for base in owner.__mro__ if name in vars(base))
+            if definer.__module__.startswith("labctl_instruments"):
                 assert member.__doc__.startswith(VERBS), f"{owner.__name__}.{name}"
                 checked += 1
     assert checked
@@ -65,40 +66,62 @@ def test_safe_off_only_writes(driver):
         instrument.safe_off()
 
 
+def test_off_checks_only_ask(driver):
+    assert driver.OFF_CHECKS
+    for question, pattern in driver.OFF_CHECKS:
+        assert "=" not in question
+        assert "?" in question or question.startswith("print(")
+        assert re.fullmatch(pattern, "") is None
+
+
 def test_leaving_a_with_block_switches_off(driver):
     with expected_protocol(driver, [(message, None) for message in driver.SAFE_OFF]) as instrument, instrument:
         pass
 
 
-@pytest.mark.parametrize(
-    "failure", [OSError("broken pipe"), pyvisa.errors.VisaIOError(pyvisa.constants.StatusCode.error_timeout)]
-)
-def test_safe_off_tries_every_message_when_each_write_fails(driver, failure):
-    tried = []
-
-    class Dead(ProtocolAdapter):
-        def _write(self, command, **kwargs):
-            tried.append(command)
-            raise failure
-
-    with pytest.raises(NotVerifiedOffError, match="by hand"):
-        driver(Dead()).safe_off()
-    assert tried == list(driver.SAFE_OFF)
+def test_tags_as_bytes(driver):
+    # IEEE 488.2, 6.1.10: the answers of one message come in order, joined by semicolons; TSP prints line by line
+    if issubclass(driver, TspInstrument):
+        pairs = [('print("#1") print(1)', "#1"), (None, "one"), ('print("#2") print(2)', "#2"), (None, "two")]
+        questions = ("print(1)", "print(2)")
+    else:
+        pairs = [("*ESE 1;*ESE?;A?", "+1;one"), ("*ESE 2;*ESE?;B?", "2;two")]
+        questions = ("A?", "B?")
+    with expected_protocol(driver, pairs) as instrument:
+        assert [instrument.query(question) for question in questions] == ["one", "two"]
 
 
-def test_silence_is_a_protocol_error_and_the_link_is_cleared_before_the_next_question(driver):
-    class Mute(ProtocolAdapter):
-        def _write(self, command, **kwargs):
-            pass
+def test_tag_rolls_through_255_values(driver):
+    instrument = driver(ProtocolAdapter())
+    is_tsp = issubclass(driver, TspInstrument)
+    sent = []
+    instrument.adapter.write = sent.append
+    instrument.adapter.read = lambda: ""
+    instrument.untagged = lambda message, tag: str(tag)
+    tags = [int(instrument.query("print(1)" if is_tsp else "A?")) for _ in range(300)]
+    assert tags == [*range(1, 256), *range(1, 46)]
+    assert str(tags[-1]) in sent[-1]
 
-        def _read(self, **kwargs):
-            raise pyvisa.errors.VisaIOError(pyvisa.constants.StatusCode.error_timeout)
 
-    instrument = driver(Mute())
-    for cleared in (0, 1):
-        with pytest.raises(ProtocolError, match="no answer"):
-            instrument.identity()
-        assert instrument.adapter.connection.clear.call_count == cleared
+def test_blocking_calls_are_announced_and_ended(driver, dialogue):
+    waits = []
+    with dialogue(driver, [("*IDN?", dialogue.IDENTITIES[driver.MODEL]), ("*X", None)]) as instrument:
+        instrument.on_wait = waits.append
+        instrument.identity()
+        instrument.send("*X")
+    assert waits[0] == 5.0
+    assert waits[-1] == 0.0
+    assert waits.count(0.0) == 2
+
+
+def test_questions_are_asked_with_the_longer_patience_that_they_need(driver):
+    instrument, waits = driver(ProtocolAdapter()), []
+    instrument.on_wait = waits.append
+    instrument.adapter.write = lambda message: None
+    instrument.untagged = lambda message, tag: "x"
+    instrument.query("print(1)", lasting_s=10.0)
+    assert waits == [17.0, 0.0]
+    assert instrument.adapter.connection.timeout == 5000.0
 
 
 def test_registry_names_maker_and_class():

@@ -1,31 +1,50 @@
 """One channel of a Series 2600B source-measure unit.
 
 Source: Series 2600B Reference Manual 2600BS-901-01 Rev. F, section 9 (attributes ``smuX.*``). Not here: the instrument
-around it (:mod:`labctl_instruments.keithley.keithley2636b`).
+around it (:mod:`labctl_instruments.keithley.keithley2636b`), the chunks that stimulate
+(:mod:`labctl_instruments.keithley.smu_chunks`), settings one by one
+(:mod:`labctl_instruments.keithley.smu_properties`).
+
+What is asked again after a slip of the link: readings, which happen at a level that stays, and properties. What never
+is: :meth:`SmuChannel.pulse` and :meth:`SmuChannel.staircase`. Every reading carries level and output of both channels,
+since the one drives what the other measures, and the length of the error queue; every confirmation carries the levels
+that stood meanwhile. What was read or pulsed at another level than was sent, behind an output that is not as it was
+switched, or after a message that was refused, is an error; so is an output that goes on over other settings. A fixed
+``source.limiti`` and ``offmode`` 2, which opens the output relay, are the protections that the instrument keeps by
+itself; the limits of the other off modes (``offlimiti``, ``offlimitv``) do nothing behind an open relay.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
-from pymeasure.instruments import Channel
-from pymeasure.instruments.validators import strict_discrete_set, strict_range
-
+from labctl.errors import ProtocolError, UnconfirmedError
 from labctl.roles import Reading, SourceMeter, SourceMeterLimits
-from labctl_instruments.link import PlainAttributes
-from labctl_instruments.replies import checked_number, reading
+from labctl_instruments.keithley.smu_answers import read_sample, setting_holds
+from labctl_instruments.keithley.smu_chunks import (
+    DONE,
+    FIRST_NUMBER,
+    NOTHING,
+    level_text,
+    pulse_chunk,
+    staircase_chunk,
+)
+from labctl_instruments.keithley.smu_properties import SmuProperties
+from labctl_instruments.replies import number, numbers_alike
 
 __all__ = ["SmuChannel"]
+
+_T = TypeVar("_T")
 
 # 2636B specifications: 1.5 A up to the 20 V range, 100 mA on the 200 V range; a level may reach 101 % of its range
 _LOW_VOLTAGE_V, _HIGH_RANGE_CURRENT_A, _OVER_RANGE = 20.0, 0.1, 1.01
 _MIN_CURRENT_A = 1e-10
 _LEVELS_PER_MESSAGE = 50
-_DONE = "pulsed"
-_BOOLEANS = {"true": True, "false": False}
+_NUMBERS = 255
+_OUTPUT = {0.0: False, 1.0: True, 2.0: False}
 
 
-class SmuChannel(PlainAttributes, Channel):
+class SmuChannel(SmuProperties):
     """A channel of a Series 2600B; fulfils :class:`labctl.roles.SourceMeter`.
 
     Parameters
@@ -38,94 +57,20 @@ class SmuChannel(PlainAttributes, Channel):
 
     limits = SourceMeterLimits(max_voltage_v=200.0, max_current_a=1.5, min_pulse_s=100e-6)
 
-    source_voltage = Channel.control(
-        "print(smu{ch}.source.levelv)",
-        "smu{ch}.source.levelv=%.9e",
-        """Control the source level in V (float strictly from -200 to 200).""",
-        validator=strict_range,
-        values=(-200.0, 200.0),
-        get_process=checked_number,
-    )
-    source_voltage_range = Channel.control(
-        "print(smu{ch}.source.rangev)",
-        "smu{ch}.source.rangev=%.9e",
-        """Control the source range in V (float strictly from 0.2 to 200; the instrument takes the next range up).""",
-        validator=strict_range,
-        values=(0.2, 200.0),
-        get_process=checked_number,
-    )
-    current_limit = Channel.control(
-        "print(smu{ch}.source.limiti)",
-        "smu{ch}.source.limiti=%.9e",
-        """Control the current limit (compliance) in A (float strictly from 1e-10 to 1.5).""",
-        validator=strict_range,
-        values=(_MIN_CURRENT_A, 1.5),
-        get_process=checked_number,
-    )
-    measure_current_range = Channel.control(
-        "print(smu{ch}.measure.rangei)",
-        "smu{ch}.measure.rangei=%.9e",
-        """Control the current measure range in A (float strictly from 1e-10 to 1.5); setting ends auto-range.""",
-        validator=strict_range,
-        values=(_MIN_CURRENT_A, 1.5),
-        get_process=checked_number,
-    )
-    measure_nplc = Channel.control(
-        "print(smu{ch}.measure.nplc)",
-        "smu{ch}.measure.nplc=%.9e",
-        """Control the integration time in power line cycles, unit 1 (float strictly from 0.001 to 25).""",
-        validator=strict_range,
-        values=(0.001, 25.0),
-        get_process=checked_number,
-    )
-    output_enabled = Channel.control(
-        "print(smu{ch}.source.output)",
-        "smu{ch}.source.output=%d",
-        """Control whether the output is on, unit 1 (bool).""",
-        validator=strict_discrete_set,
-        values={True: 1, False: 0},
-        map_values=True,
-        get_process=checked_number,
-    )
-
     def __init__(self, parent: Any, id: str) -> None:
         super().__init__(parent, id)
         self._smu = f"smu{id}"
         self._sent: dict[str, str] = {}
         self._max_level_v = self.limits.max_voltage_v
-
-    def write(self, command: str, **kwargs: Any) -> None:
-        """Write for PyMeasure's properties; what :meth:`prepare` remembers no longer holds then.
-
-        Parameters
-        ----------
-        command : str
-            With ``{ch}`` for the channel.
-        """
-        self.forget()
-        self.parent.send(self.insert_id(command))
-
-    def ask(self, command: str, query_delay: float | None = None) -> str:
-        """Answer PyMeasure's properties; ``query_delay`` is not used.
-
-        Parameters
-        ----------
-        command : str
-            With ``{ch}`` for the channel.
-        query_delay : float or None, unit s
-            Not used.
-
-        Returns
-        -------
-        str
-        """
-        reply: str = self.parent.query(self.insert_id(command))
-        return reply
+        self._is_on: bool | None = None
+        self._staircases = 0
+        self._partner_id = "b" if id == "a" else "a"
 
     def forget(self) -> None:
         """Forget what was sent, so that the next :meth:`prepare` sends everything."""
         self._sent.clear()
         self._max_level_v = self.limits.max_voltage_v
+        self._is_on = None
 
     def prepare(
         self,
@@ -169,7 +114,7 @@ class SmuChannel(PlainAttributes, Channel):
             # the limit must come down to 100 mA before the 200 V range is legal
             range_and_limit = dict(reversed(range_and_limit.items()))
         wanted = {
-            "source.levelv": _level(0.0),
+            "source.levelv": level_text(0.0),
             "source.func": "1",
             "source.offmode": "2",
             "sense": "0",
@@ -188,7 +133,7 @@ class SmuChannel(PlainAttributes, Channel):
         parts = [f"{self._smu}.{key}={value}" for key, value in changed.items()]
         if not self._sent:
             # 6 digits are the default of Series 2600B
-            parts.insert(0, "format.asciiprecision=10")
+            parts[:0] = [FIRST_NUMBER, "format.asciiprecision=10"]
         sent = {**self._sent, **changed}
         self._sent.clear()
         self.parent.send(" ".join(parts))
@@ -196,14 +141,18 @@ class SmuChannel(PlainAttributes, Channel):
         self._max_level_v = min(self.limits.max_voltage_v, voltage_range_v * _OVER_RANGE)
 
     def output_on(self) -> None:
-        """Connect the output at the present level.
+        """Connect the output at the present level, and read back over which settings it went on.
 
         Raises
         ------
         ProtocolError
-            If the link refuses the message.
+            If no proper answer comes, three times over.
+        InstrumentFault
+            If it did not go on, or a setting is not as it was sent.
         """
-        self.parent.send(f"{self._smu}.source.output=1")
+        self._is_on = None
+        self._compare(f"{self._smu}.source.output=1 ", self._expected(is_on=True))
+        self._is_on = True
 
     def output_off(self) -> None:
         """Disconnect the output; :meth:`prepare` chose the off mode that opens the relay.
@@ -213,7 +162,9 @@ class SmuChannel(PlainAttributes, Channel):
         ProtocolError
             If the link refuses the message.
         """
+        self._is_on = None
         self.parent.send(f"{self._smu}.source.output=0")
+        self._is_on = False
 
     def set_voltage(self, voltage_v: float) -> None:
         """Set the source level.
@@ -231,7 +182,7 @@ class SmuChannel(PlainAttributes, Channel):
             If the link refuses the message.
         """
         self._check_level(voltage_v)
-        level = _level(voltage_v)
+        level = level_text(voltage_v)
         self._sent.pop("source.levelv", None)
         self.parent.send(f"{self._smu}.source.levelv={level}")
         if self._sent:
@@ -247,7 +198,9 @@ class SmuChannel(PlainAttributes, Channel):
         Raises
         ------
         ProtocolError
-            If the answer breaks the format or none comes.
+            If the answer breaks the format or none comes, three times over.
+        InstrumentFault
+            If the output is off though it was switched on.
         """
         return self._measure("i", "A")
 
@@ -261,7 +214,9 @@ class SmuChannel(PlainAttributes, Channel):
         Raises
         ------
         ProtocolError
-            If the answer breaks the format or none comes.
+            If the answer breaks the format or none comes, three times over.
+        InstrumentFault
+            If the output is off though it was switched on.
         """
         return self._measure("v", "V")
 
@@ -286,36 +241,47 @@ class SmuChannel(PlainAttributes, Channel):
         ------
         ValueError
             If a level lies outside the prepared range or ``dwell_s`` is negative; nothing is sent.
-        ProtocolError
-            If the answer breaks the format or none comes.
+        UnconfirmedError
+            If the answer breaks the format or none comes; the level is set to 0 V then.
+        InstrumentFault
+            If the output is off though it was switched on.
         """
         if not levels_v:
             raise ValueError(f"{self.parent.name}: a staircase needs at least one level")
         self._check("dwell", dwell_s, "s", 0.0, 1e5)
         for level_v in levels_v:
             self._check_level(level_v)
-        smu, levels = self._smu, [_level(level_v) for level_v in levels_v]
+        levels = [level_text(level_v) for level_v in levels_v]
+        self._staircases += 1
         for start in range(0, len(levels), _LEVELS_PER_MESSAGE):
             part = ",".join(levels[start : start + _LEVELS_PER_MESSAGE])
             if start == 0:
-                self.parent.send(f"labctl_levels={{{part}}}")
+                self.parent.send(f"labctl_levels={{{part}}} labctl_levels.id={self._staircases}")
             else:
-                self.parent.send(f"for _,v in ipairs({{{part}}}) do table.insert(labctl_levels,v) end")
-        self._sent.pop("source.levelv", None)
-        message = (
-            f"local rest={dwell_s:.9e}-{smu}.measure.nplc/localnode.linefreq local out={{}} "
-            f"for _,v in ipairs(labctl_levels) do {smu}.source.levelv=v if rest>0 then delay(rest) end "
-            f'local i={smu}.measure.i() table.insert(out,string.format("%.9e,%s",i,tostring({smu}.source.compliance))) '
-            f'end {smu}.source.levelv=0 print(table.concat(out,";"))'
-        )
+                self.parent.send(f"for i,v in ipairs({{{part}}}) do labctl_levels[{start}+i]=v end")
+        # levels that did not arrive must not leave those of the staircase before
+        message = staircase_chunk(self._smu, self._staircases, len(levels), dwell_s)
+
+        def parse(reply: str) -> list[Reading]:
+            if reply.strip() == NOTHING:
+                raise ProtocolError(
+                    f"{self.parent.name}: {self._smu} did not get all levels of a staircase and gave none"
+                )
+            table, output = reply.strip().split("\t")
+            entries = [entry.split(",") for entry in table.split(";")]
+            found = [read_sample(entry[:2], "A", ",".join(entry)) for entry in entries]
+            if len(found) != len(levels):
+                raise ValueError(f"{len(found)} readings")
+            held = numbers_alike([level for _, _, level in entries])
+            numbers_alike([entry[0] for entry, one in zip(entries, found, strict=True) if one.value is not None])
+            self._check_output(number(output))
+            for level_v, held_v in zip(levels_v, held, strict=True):
+                self._check_held(level_v, held_v)
+            return found
+
         # 25 PLC at 50 Hz is the longest integration
-        reply = self.parent.query(message, lasting_s=len(levels) * (dwell_s + 0.5))
-        readings = [self._reading(entry.split(","), "A", message, entry) for entry in reply.strip().split(";")]
-        if len(readings) != len(levels):
-            raise self.parent.garbled(message, reply, f"{len(levels)} readings")
-        if self._sent:
-            self._sent["source.levelv"] = _level(0.0)
-        return readings
+        lasting_s = len(levels) * (dwell_s + 0.5)
+        return self._stimulate(message, parse, f"{len(levels)} readings and the output", lasting_s, [self])
 
     def pulse(self, level_v: float, *, width_s: float, partner: SourceMeter | None, partner_level_v: float) -> None:
         """Give one pulse and end at 0 V; return when it is over.
@@ -336,39 +302,141 @@ class SmuChannel(PlainAttributes, Channel):
         ValueError
             If a level or the width is outside what was prepared, or ``partner`` is not the other channel; nothing is
             sent.
-        ProtocolError
-            If the instrument does not confirm the end of the pulse.
+        UnconfirmedError
+            If the instrument does not confirm the end of the pulse; the levels are set to 0 V then.
+        InstrumentFault
+            If an output is off though it was switched on: there was no pulse.
         """
         self._check_level(level_v)
         self._check("pulse width", width_s, "s", self.limits.min_pulse_s, 1e5)
-        pulsing = [(self, _level(level_v))]
+        pulsing = [(self, level_v)]
         if partner is not None:
             if not isinstance(partner, SmuChannel) or partner is self or partner.parent is not self.parent:
                 raise ValueError(
                     f"{self.parent.name}: the partner of a pulse must be the other channel of this instrument"
                 )
             partner._check_level(partner_level_v)
-            pulsing.append((partner, _level(partner_level_v)))
-        for channel, _ in pulsing:
+            pulsing.append((partner, partner_level_v))
+        count = len(pulsing)
+
+        def parse(reply: str) -> None:
+            word, *fields = reply.strip().split("\t")
+            if word == NOTHING and not fields:
+                raise ProtocolError(f"{self.parent.name}: {self._smu} gave no pulse, it takes it for the one before")
+            if word != DONE or len(fields) != 2 * count + 1:
+                raise ValueError(f"not {DONE!r} with {count} levels and outputs")
+            *found, errors = numbers_alike(fields)
+            if errors:
+                self.parent.hear_complaints()
+            for (channel, sent_v), held_v, state in zip(pulsing, found[:count], found[count:], strict=True):
+                channel._check_output(state)
+                channel._check_held(sent_v, held_v)
+
+        self.parent.pulses = self.parent.pulses % _NUMBERS + 1
+        levels = [(channel._smu, level_text(sent_v)) for channel, sent_v in pulsing]
+        message = pulse_chunk(self.parent.pulses, levels, width_s)
+        channels = [channel for channel, _ in pulsing]
+        self._stimulate(message, parse, f"{DONE!r}, levels, outputs and errors", width_s, channels)
+
+    def verify(self) -> None:
+        """Compare what :meth:`prepare`, :meth:`set_voltage` and the output switch sent with what the channel answers.
+
+        Raises
+        ------
+        InstrumentFault
+            If a setting differs; ranges may be larger than asked for.
+        """
+        expected = self._expected(is_on=self._is_on)
+        if expected:
+            self._compare("", expected)
+
+    def check_state(self, output: float, level_v: float) -> None:
+        """Compare output and level with what was sent, where that is known.
+
+        Parameters
+        ----------
+        output : float, unit 1
+            What ``source.output`` answers: 0, 1 or 2.
+        level_v : float, unit V
+
+        Raises
+        ------
+        InstrumentFault
+            If they differ.
+        """
+        self._check_output(output)
+        sent = self._sent.get("source.levelv")
+        if sent is not None:
+            self._check_held(float(sent), level_v)
+
+    def _expected(self, *, is_on: bool | None) -> dict[str, float]:
+        """Return what the channel should answer; with the output's state where it is known."""
+        expected = {key: float(value) for key, value in self._sent.items()}
+        if expected.get("measure.autorangei") == 1.0:
+            expected.pop("measure.rangei", None)
+        return expected if is_on is None else {**expected, "source.output": float(is_on)}
+
+    def _compare(self, settings: str, expected: dict[str, float]) -> None:
+        """Write settings and read back, in one message."""
+        message = f"{settings}print({','.join(f'{self._smu}.{key}' for key in expected)})"
+        for (key, sent), found in zip(expected.items(), self.parent.numbers(message, len(expected)), strict=True):
+            if not setting_holds(key, sent, found):
+                raise self.parent.lost(f"{self._smu}.{key} is {found:g}, {sent:g} was sent")
+
+    def _stimulate(
+        self,
+        message: str,
+        parse: Callable[[str], _T],
+        expected: str,
+        lasting_s: float,
+        channels: Sequence["SmuChannel"],
+    ) -> _T:
+        for channel in channels:
             channel._sent.pop("source.levelv", None)
-        up = " ".join(f"{channel._smu}.source.levelv={level}" for channel, level in pulsing)
-        down = " ".join(f"{channel._smu}.source.levelv=0" for channel, _ in pulsing)
-        self.parent.confirm(f'{up} delay({width_s:.9e}) {down} print("{_DONE}")', _DONE, lasting_s=width_s)
-        for channel, _ in pulsing:
+        try:
+            found: _T = self.parent.answer(message, parse, expected, lasting_s=lasting_s, repeatable=False)
+        except UnconfirmedError as error:
+            # a device clear may have ended the chunk before its last statement
+            try:
+                self.parent.send(" ".join(f"{channel._smu}.source.levelv=0" for channel in channels))
+            except ProtocolError as failure:
+                error.add_note(str(failure))
+            raise
+        for channel in channels:
             if channel._sent:
-                channel._sent["source.levelv"] = _level(0.0)
+                channel._sent["source.levelv"] = level_text(0.0)
+        return found
 
     def _measure(self, function: str, unit: str) -> Reading:
-        message = f"print({self._smu}.measure.{function}(),{self._smu}.source.compliance)"
-        reply = self.parent.query(message)
-        return self._reading(reply.strip().split("\t"), unit, message, reply)
+        smu, partner = self._smu, getattr(self.parent, self._partner_id)
 
-    def _reading(self, fields: list[str], unit: str, message: str, raw: str) -> Reading:
-        try:
-            value, compliance = fields
-            return reading(value, unit, in_compliance=_BOOLEANS[compliance], raw=raw)
-        except (ValueError, KeyError):
-            raise self.parent.garbled(message, raw, "a number and true or false") from None
+        def parse(reply: str) -> Reading:
+            value, compliance, *state = reply.strip().split("\t")
+            found = read_sample([value, compliance], unit, reply)
+            values = numbers_alike([*state, value] if found.value is not None else state)
+            output, level_v, partner_output, partner_level_v, errors = values[: len(state)]
+            if errors:
+                self.parent.hear_complaints()
+            self.check_state(output, level_v)
+            partner.check_state(partner_output, partner_level_v)
+            return found
+
+        message = (
+            f"print({smu}.measure.{function}(),{smu}.source.compliance,{smu}.source.output,{smu}.source.levelv,"
+            f"{partner._smu}.source.output,{partner._smu}.source.levelv,errorqueue.count)"
+        )
+        found: Reading = self.parent.answer(message, parse, "a number, true or false, outputs, levels and errors")
+        return found
+
+    def _check_output(self, state: float) -> None:
+        is_on = _OUTPUT[state]
+        if self._is_on is not None and is_on is not self._is_on:
+            states = {True: "on", False: "off"}
+            raise self.parent.lost(f"{self._smu} is {states[is_on]}, it was switched {states[self._is_on]}")
+
+    def _check_held(self, sent_v: float, held_v: float) -> None:
+        if not setting_holds("source.levelv", sent_v, held_v):
+            raise self.parent.lost(f"{self._smu} stood at {held_v:g} V, {sent_v:g} V was sent")
 
     def _check_level(self, level_v: float) -> None:
         if not abs(level_v) <= self._max_level_v:
@@ -381,7 +449,3 @@ class SmuChannel(PlainAttributes, Channel):
         if not (isfinite(value) and low <= value <= high):
             allowed = f"{low:g} {unit} to {high:g} {unit}"
             raise ValueError(f"{self.parent.name}: {self._smu} {what} must be {allowed}, got {value:g} {unit}")
-
-
-def _level(voltage_v: float) -> str:
-    return f"{voltage_v:.9e}"

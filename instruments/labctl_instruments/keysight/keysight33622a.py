@@ -10,122 +10,70 @@ polarity NORMal; a negative one is HIGH 0 V, LOW = level, polarity INVerted; bot
 the levels first shrink to 2 mV (the least amplitude into an open circuit), so that the output never rests above that.
 An output that takes no part gets trigger source EXTernal and 2 mV, and stays at its 0 V level.
 
+The instrument itself refuses levels beyond those that were set: ``VOLTage:LIMit`` follows them, with 1 % and 1 mV of
+room for their rounding. Outputs go on, and a trigger goes out, together with questions for the settings that shape the
+pulse: what is not as it was sent is an error. A trigger is never repeated. The question after it asks for the outputs
+and the error queue, so that an output that went off by itself and a setting that was refused are errors. How often a
+trigger was obeyed the instrument does not tell. Where the message came twice a second answer comes, or an entry -410
+(IEEE 488.2, 6.3.2.3: an answer was overtaken); then, and after any other slip there, the pulse ends in
+:class:`~labctl.errors.UnconfirmedError`. Settings and questions are repeated after a slip of the link.
+
 ``OUTPut:LOAD INFinity`` makes every level the one that an open circuit sees; into 50 ohm it would be half. Not here:
-the limits of a station (:mod:`labctl.station`).
+the limits of a station (:mod:`labctl.station`), settings one by one (:mod:`labctl_instruments.keysight.pulse_output`).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, ClassVar
 
-from pymeasure.instruments import Channel, Instrument
-from pymeasure.instruments.validators import strict_discrete_set, strict_range
+from pymeasure.instruments import Instrument
 
+from labctl.errors import UnconfirmedError
 from labctl.roles import PulseLimits
-from labctl_instruments.link import LinkedInstrument, PlainAttributes
-from labctl_instruments.replies import checked_number, number
+from labctl_instruments.keysight.pulse_output import PulseOutput
+from labctl_instruments.replies import numbers_alike
+from labctl_instruments.scpi import ScpiInstrument
 
-__all__ = ["Keysight33622A", "PulseOutput"]
+__all__ = ["Keysight33622A"]
 
 _LEAST_V = 2e-3
-_QUEUE_LENGTH = 1000
-_ERROR = re.compile(r'([+-]?\d+),"(.*)"')
-_READ_BACK = (
-    "OUTP{}?",
-    "OUTP{}:LOAD?",
-    "OUTP{}:POL?",
-    "SOUR{}:VOLT:HIGH?",
-    "SOUR{}:VOLT:LOW?",
-    "SOUR{}:FUNC?",
-    "SOUR{}:FUNC:PULS:PER?",
-    "SOUR{}:FUNC:PULS:WIDT?",
-    "SOUR{}:FUNC:PULS:TRAN?",
-    "SOUR{}:BURS:STAT?",
-    "TRIG{}:SOUR?",
+_INFINITE_OHM, _INFINITE = 9.9e37, "9.9E+37"
+_TOLERANCE, _ROUNDING_V = 1e-3, 2e-4
+_WORD, _SWITCH = "[A-Z]+", "[01]"
+# what is asked, and the words that may be answered; None for a number
+_READ_BACK: Mapping[str, str | None] = {
+    "OUTP{}": _SWITCH,
+    "OUTP{}:LOAD": None,
+    "OUTP{}:POL": "NORM|INV",
+    "SOUR{}:VOLT:HIGH": None,
+    "SOUR{}:VOLT:LOW": None,
+    "SOUR{}:VOLT:LIM:HIGH": None,
+    "SOUR{}:VOLT:LIM:LOW": None,
+    "SOUR{}:VOLT:LIM:STAT": _SWITCH,
+    "SOUR{}:FUNC": _WORD,
+    "SOUR{}:FUNC:PULS:PER": None,
+    "SOUR{}:FUNC:PULS:WIDT": None,
+    "SOUR{}:FUNC:PULS:TRAN": None,
+    "SOUR{}:BURS:STAT": _SWITCH,
+    "SOUR{}:BURS:MODE": "TRIG|GAT",
+    "SOUR{}:BURS:NCYC": None,
+    "TRIG{}:SOUR": "IMM|EXT|TIM|BUS",
+}
+# what shapes the pulse of a trigger
+_SHAPE = (
+    "OUTP{}:POL",
+    "SOUR{}:VOLT:HIGH",
+    "SOUR{}:VOLT:LOW",
+    "SOUR{}:FUNC",
+    "SOUR{}:FUNC:PULS:WIDT",
+    "SOUR{}:BURS:STAT",
+    "SOUR{}:BURS:NCYC",
+    "TRIG{}:SOUR",
 )
 
 
-class PulseOutput(PlainAttributes, Channel):
-    """One output of the generator, for reading back and for settings beside the role."""
-
-    output_enabled = Channel.control(
-        "OUTP{ch}?",
-        "OUTP{ch} %d",
-        """Control whether the output relay is closed, unit 1 (bool).""",
-        validator=strict_discrete_set,
-        values={True: 1, False: 0},
-        map_values=True,
-        get_process=checked_number,
-    )
-    polarity = Channel.control(
-        "OUTP{ch}:POL?",
-        "OUTP{ch}:POL %s",
-        """Control the polarity about the offset, unit 1 (str: "NORM" or "INV").""",
-        validator=strict_discrete_set,
-        values=("NORM", "INV"),
-    )
-    high_level = Channel.control(
-        "SOUR{ch}:VOLT:HIGH?",
-        "SOUR{ch}:VOLT:HIGH %.9e",
-        """Control the high level in V (float strictly from -9.998 to 10, open circuit).""",
-        validator=strict_range,
-        values=(-9.998, 10.0),
-        get_process=checked_number,
-    )
-    low_level = Channel.control(
-        "SOUR{ch}:VOLT:LOW?",
-        "SOUR{ch}:VOLT:LOW %.9e",
-        """Control the low level in V (float strictly from -10 to 9.998, open circuit).""",
-        validator=strict_range,
-        values=(-10.0, 9.998),
-        get_process=checked_number,
-    )
-    pulse_width = Channel.control(
-        "SOUR{ch}:FUNC:PULS:WIDT?",
-        "SOUR{ch}:FUNC:PULS:WIDT %.9e",
-        """Control the pulse width between the 50 % points in s (float strictly from 5e-9 to 1e6).""",
-        validator=strict_range,
-        values=(5e-9, 1e6),
-        get_process=checked_number,
-    )
-    edge_time = Channel.control(
-        "SOUR{ch}:FUNC:PULS:TRAN?",
-        "SOUR{ch}:FUNC:PULS:TRAN:BOTH %.9e",
-        """Control both edge times from 10 % to 90 % in s (float strictly from 2.9e-9 to 1e-6).""",
-        validator=strict_range,
-        values=(2.9e-9, 1e-6),
-        get_process=checked_number,
-    )
-
-    def write(self, command: str, **kwargs: Any) -> None:
-        """Write for PyMeasure's properties; what the instrument remembers no longer holds then.
-
-        Parameters
-        ----------
-        command : str
-        """
-        self.parent.forget()
-        self.parent.send(self.insert_id(command))
-
-    def ask(self, command: str, query_delay: float | None = None) -> str:
-        """Answer PyMeasure's properties; ``query_delay`` is not used.
-
-        Parameters
-        ----------
-        command : str
-        query_delay : float or None, unit s
-            Not used.
-
-        Returns
-        -------
-        str
-        """
-        reply: str = self.parent.query(self.insert_id(command))
-        return reply.strip()
-
-
-class Keysight33622A(LinkedInstrument):
+class Keysight33622A(ScpiInstrument):
     """Keysight 33622A; fulfils :class:`labctl.roles.PulseSource` and :class:`labctl.roles.Instrument`.
 
     Parameters
@@ -140,6 +88,7 @@ class Keysight33622A(LinkedInstrument):
 
     MODEL: ClassVar[str] = "33622A"
     SAFE_OFF: ClassVar[tuple[str, ...]] = (":OUTP1 OFF", ":OUTP2 OFF")
+    OFF_CHECKS: ClassVar[tuple[tuple[str, str], ...]] = ((":OUTP1?;:OUTP2?", "0;0"),)
 
     # 33600A data sheet: 5 ns, 2.9 ns, 20 Vpp into an open circuit. The longest width is this driver's, which waits for
     # the end of the pulse; the instrument goes to 1e6 s.
@@ -155,6 +104,7 @@ class Keysight33622A(LinkedInstrument):
         self._period_s = 0.0
         self._levels_v: dict[int, float] = {}
         self._taking_part: dict[int, bool] = {}
+        self._is_on: bool | None = None
 
     def prepare(self, *, width_s: float, edge_s: float) -> None:
         """Set up every output for one single pulse per trigger from 0 V; nothing goes out when nothing changed.
@@ -185,6 +135,8 @@ class Keysight33622A(LinkedInstrument):
             source = f":SOUR{output}"
             if fresh:
                 commands += [
+                    # the load cannot change while limits are on
+                    f"{source}:VOLT:LIM:STAT OFF",
                     f":OUTP{output}:LOAD INF",
                     f"{source}:FUNC PULS",
                     f"{source}:BURS:MODE TRIG",
@@ -195,6 +147,9 @@ class Keysight33622A(LinkedInstrument):
                     f":OUTP{output}:POL NORM",
                     f"{source}:VOLT {_LEAST_V:.9e}",
                     f"{source}:VOLT:OFFS {_LEAST_V / 2:.9e}",
+                    f"{source}:VOLT:LIM:HIGH {_bound_v(_LEAST_V):.9e}",
+                    f"{source}:VOLT:LIM:LOW {-_bound_v(_LEAST_V):.9e}",
+                    f"{source}:VOLT:LIM:STAT ON",
                 ]
             # shortest edge and width first: every step is then legal, whatever the timing was before
             commands += [
@@ -257,14 +212,20 @@ class Keysight33622A(LinkedInstrument):
                 raise
 
     def output_on(self) -> None:
-        """Connect both outputs at their 0 V base.
+        """Connect both outputs at their 0 V base, and read back over which settings they went on.
 
         Raises
         ------
         ProtocolError
-            If the link refuses the message.
+            If no proper answer comes, three times over.
+        InstrumentFault
+            If one did not go on, or a setting is not as it was sent.
         """
-        self.send(":OUTP1 ON;:OUTP2 ON")
+        self._is_on = None
+        commands = ";".join(f":OUTP{output} ON" for output in self.outputs)
+        found = self._ask_settings(f"{commands};", tuple(_READ_BACK))
+        self._compare(found, {**self._expected(), **{f"{output}.OUTP": 1.0 for output in self.outputs}})
+        self._is_on = True
 
     def output_off(self) -> None:
         """Disconnect both outputs.
@@ -274,7 +235,9 @@ class Keysight33622A(LinkedInstrument):
         ProtocolError
             If the link refuses the message.
         """
-        self.send(":OUTP1 OFF;:OUTP2 OFF")
+        self._is_on = None
+        self.send(";".join(f":OUTP{output} OFF" for output in self.outputs))
+        self._is_on = False
 
     def fire(self) -> None:
         """Trigger one pulse on all outputs that take part and return when the instrument says that it is over.
@@ -283,60 +246,42 @@ class Keysight33622A(LinkedInstrument):
         ------
         ValueError
             If no output takes part; nothing is sent.
-        ProtocolError
-            If the instrument does not confirm.
+        UnconfirmedError
+            If the instrument does not confirm, or an answer came that was not asked for: the trigger may have been
+            obeyed twice.
+        InstrumentFault
+            If an output is off though it was switched on, or the pulse had another shape than was set.
         """
         if not any(self._taking_part.values()):
             raise ValueError(f"{self.name}: no output has a level to pulse to; call set_levels() before fire()")
-        self.confirm("*TRG;*OPC?", "1", lasting_s=self._period_s)
 
-    def is_off(self) -> bool:
-        """Read back whether both outputs are disconnected.
+        def shape(reply: str) -> dict[str, str | float]:
+            answers, _, done = reply.strip().rpartition(";")
+            if done != "1":
+                raise ValueError("not confirmed")
+            return self._read_settings(answers, _SHAPE)
 
-        Returns
-        -------
-        bool
+        def parse(reply: str) -> None:
+            # the text of an error may hold semicolons
+            *outputs, error = reply.strip().split(";", len(self.outputs))
+            code, text = self.error_entry(error)
+            if len(outputs) != len(self.outputs) or not set(outputs) <= {"0", "1"}:
+                raise ValueError("not two outputs")
+            if self._is_on and "0" in outputs:
+                raise self.lost(f"output {outputs.index('0') + 1} is off, it was switched on")
+            if code:
+                self.hear_complaints(f"{code}: {text}")
 
-        Raises
-        ------
-        ProtocolError
-            If the answer breaks the format.
-        """
-        message = ":OUTP1?;:OUTP2?"
-        reply = self.query(message)
-        states = reply.strip().split(";")
-        if len(states) != 2 or not set(states) <= {"0", "1"}:
-            raise self.garbled(message, reply, "two of 0 or 1")
-        return states == ["0", "0"]
-
-    def reset(self) -> None:
-        """Bring the instrument to its defaults, outputs off, error queue empty."""
-        self.forget()
-        self.send("*RST;*CLS")
-
-    def drain_errors(self) -> list[str]:
-        """Empty the error queue and return its entries as ``"code: message"``, oldest first.
-
-        Returns
-        -------
-        list of str
-
-        Raises
-        ------
-        ProtocolError
-            If an entry breaks the format or the queue has no end.
-        """
-        entries: list[str] = []
-        message = "SYST:ERR?"
-        for _ in range(_QUEUE_LENGTH):
-            reply = self.query(message)
-            match = _ERROR.fullmatch(reply.strip())
-            if match is None:
-                raise self.garbled(message, reply, 'code,"message"')
-            if int(match[1]) == 0:
-                return entries
-            entries.append(f"{int(match[1])}: {match[2]}")
-        raise self.garbled(message, entries[-1], f"an end of the error queue within {_QUEUE_LENGTH} entries")
+        message = f"{self._question(_SHAPE)};*TRG;*OPC?"
+        found = self.answer(message, shape, "settings and 1", lasting_s=self._period_s, repeatable=False)
+        events = len(self.link_events)
+        self.answer(":OUTP1?;:OUTP2?;:SYST:ERR?", parse, "two of 0 or 1, and an error or none")
+        self._compare(found, self._expected())
+        if len(self.link_events) > events:
+            raise UnconfirmedError(
+                f"{self.name}: after a trigger: {'; '.join(self.link_events[events:])[:300]}; if the trigger came "
+                "twice, it was obeyed twice; read back before going on"
+            )
 
     def settings(self) -> dict[str, str | float | bool]:
         """Read back what matters to a pulse; keys such as ``"1.SOUR:VOLT:HIGH"``, values in SI units.
@@ -350,31 +295,102 @@ class Keysight33622A(LinkedInstrument):
         ProtocolError
             If an answer breaks the format.
         """
-        found: dict[str, str | float | bool] = {}
-        for output in self.outputs:
-            message = ";".join(f":{command.format(output)}" for command in _READ_BACK)
-            reply = self.query(message)
-            answers = reply.strip().split(";")
-            if len(answers) != len(_READ_BACK):
-                raise self.garbled(message, reply, f"{len(_READ_BACK)} answers separated by semicolons")
-            for command, answer in zip(_READ_BACK, answers, strict=True):
-                key = f"{output}.{command.format('').removesuffix('?')}"
-                try:
-                    found[key] = number(answer)
-                except ValueError:
-                    found[key] = answer
-        return found
+        return {**self._ask_settings("", tuple(_READ_BACK))}
+
+    def verify_settings(self) -> None:
+        """Compare what was prepared with what the instrument answers.
+
+        Raises
+        ------
+        InstrumentFault
+            If a setting differs.
+        """
+        expected = self._expected()
+        if self._is_on is not None:
+            expected |= {f"{output}.OUTP": float(self._is_on) for output in self.outputs}
+        if expected:
+            self._compare(self._ask_settings("", tuple(_READ_BACK)), expected)
 
     def forget(self) -> None:
         """Forget what was sent, so that the next :meth:`prepare` sends everything."""
         self._timing = None
         self._levels_v.clear()
         self._taking_part.clear()
+        self._is_on = None
+
+    def _expected(self) -> dict[str, str | float]:
+        """Return what was prepared, as :meth:`settings` has it, without the output switches."""
+        expected: dict[str, str | float] = {}
+        for output in self.outputs if self._timing else ():
+            (width_s, edge_s), level_v = self._timing or (0.0, 0.0), self._levels_v[output]
+            low_v, high_v = _bounds_v(level_v)
+            expected |= {
+                f"{output}.OUTP:LOAD": _INFINITE_OHM,
+                f"{output}.OUTP:POL": "NORM" if level_v > 0.0 else "INV",
+                f"{output}.SOUR:VOLT:HIGH": max(level_v, 0.0),
+                f"{output}.SOUR:VOLT:LOW": min(level_v, 0.0),
+                f"{output}.SOUR:VOLT:LIM:HIGH": high_v,
+                f"{output}.SOUR:VOLT:LIM:LOW": low_v,
+                f"{output}.SOUR:VOLT:LIM:STAT": 1.0,
+                f"{output}.SOUR:FUNC": "PULS",
+                f"{output}.SOUR:FUNC:PULS:PER": self._period_s,
+                f"{output}.SOUR:FUNC:PULS:WIDT": width_s,
+                f"{output}.SOUR:FUNC:PULS:TRAN": edge_s,
+                f"{output}.SOUR:BURS:STAT": 1.0,
+                f"{output}.SOUR:BURS:MODE": "TRIG",
+                f"{output}.SOUR:BURS:NCYC": 1.0,
+                f"{output}.TRIG:SOUR": "BUS" if self._taking_part[output] else "EXT",
+            }
+        return expected
+
+    def _question(self, names: Sequence[str]) -> str:
+        return ";".join(f":{name.format(output)}?" for output in self.outputs for name in names)
+
+    def _ask_settings(self, commands: str, names: Sequence[str]) -> dict[str, str | float]:
+        """Write commands and read settings of both outputs back, in one message."""
+        count = len(names) * len(self.outputs)
+
+        def parse(reply: str) -> dict[str, str | float]:
+            return self._read_settings(reply, names)
+
+        message = f"{commands}{self._question(names)}"
+        found: dict[str, str | float] = self.answer(message, parse, f"{count} answers separated by semicolons")
+        return found
+
+    def _read_settings(self, reply: str, names: Sequence[str]) -> dict[str, str | float]:
+        keys = [(output, name) for output in self.outputs for name in names]
+        found: dict[str, str | float] = {}
+        numbers: dict[str, str] = {}
+        for (output, name), answer in zip(keys, reply.strip().split(";"), strict=True):
+            key, words = f"{output}.{name.format('')}", _READ_BACK[name]
+            if words is None:
+                numbers[key] = answer
+            elif re.fullmatch(words, answer) is None:
+                raise ValueError(f"{key} is {answer!r}")
+            else:
+                found[key] = float(answer) if words is _SWITCH else answer
+            if key.endswith("LOAD") and answer.removeprefix("+") == _INFINITE:
+                found[key] = _INFINITE_OHM
+                del numbers[key]
+        return found | dict(zip(numbers, numbers_alike(list(numbers.values())), strict=True))
+
+    def _compare(self, found: Mapping[str, str | float], expected: Mapping[str, str | float]) -> None:
+        for key in expected.keys() & found.keys():
+            if not _holds(key, expected[key], found[key]):
+                raise self.lost(f"{key} is {found[key]}, {expected[key]} was sent")
 
     def _level_commands(self, output: int, before_v: float, after_v: float) -> list[str]:
-        """Commands from one level to another, of which none lets the output rest above 2 mV."""
+        """Commands from one level to another, of which none lets the output rest above 2 mV; limits go along."""
         if before_v == after_v:
             return []
+        wider: list[str] = []
+        narrower: list[str] = []
+        for side, old_v, new_v in zip(("LOW", "HIGH"), _bounds_v(before_v), _bounds_v(after_v), strict=True):
+            if old_v != new_v:
+                (wider if abs(new_v) > abs(old_v) else narrower).append(f":SOUR{output}:VOLT:LIM:{side} {new_v:.9e}")
+        return [*wider, *self._steps(output, before_v, after_v), *narrower]
+
+    def _steps(self, output: int, before_v: float, after_v: float) -> list[str]:
         high, low = f":SOUR{output}:VOLT:HIGH", f":SOUR{output}:VOLT:LOW"
         if before_v > 0.0 and after_v > 0.0:
             return [f"{high} {after_v:.9e}"]
@@ -395,3 +411,19 @@ class Keysight33622A(LinkedInstrument):
     def _check(self, what: str, value_s: float, low_s: float, high_s: float) -> None:
         if not (isfinite(value_s) and low_s <= value_s <= high_s):
             raise ValueError(f"{self.name}: {what} must be {low_s:g} s to {high_s:g} s, got {value_s:g} s")
+
+
+def _bound_v(level_v: float) -> float:
+    return min(1.01 * level_v + 1e-3, Keysight33622A.limits.max_level_v)
+
+
+def _bounds_v(level_v: float) -> tuple[float, float]:
+    """Voltage limits for a plateau: what it needs on its side, 2 mV on the other."""
+    return -_bound_v(max(-level_v, _LEAST_V)), _bound_v(max(level_v, _LEAST_V))
+
+
+def _holds(key: str, sent: str | float, found: str | float) -> bool:
+    if isinstance(sent, str) or isinstance(found, str):
+        return sent == found
+    room = _ROUNDING_V if ":VOLT:" in key else 0.0
+    return abs(found - sent) <= _TOLERANCE * abs(sent) + room
