@@ -7,8 +7,9 @@ since they load A alone; offsets of both channels fall out. 0.2 V lies below the
 
 That measurement is the same with A and B exchanged, so the rows of the source-measure channels are checked before:
 each row in turn is shorted to ground at the pad; of all channels, at 50 mV and 1 µA, only the one that the station
-file names may then meet its current limit. The rows of a pulse generator are not checked.
-Not here: repairing anything.
+file names may then meet its current limit. That a pulse generator hangs on its rows is not checked.
+
+Not here: the contacts of the matrix one by one (:mod:`labctl.station.contacts`), repairing anything.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from functools import partial
 
 from labctl.errors import LabError, StationError
 from labctl.roles import Flag, SourceMeter, SwitchMatrix
+from labctl.station.contacts import find_stuck
 from labctl.station.station import Station
 from labctl.station.wiring import GROUND
 
@@ -55,11 +57,17 @@ def check(station: Station) -> list[Check]:
         checks.append(_attempt(f"{key}: error queue", partial(_error_queue, station, key)))
     checks.append(_attempt("off", partial(_off, station)))
     checks.append(_attempt("relays", partial(_relays, station)))
+    are_rows_right = True
     if station.wiring.identification is None:
         checks.append(Check("addressing", True, "not checked: the station file names no identification pad"))
     else:
         checks.append(_attempt("rows", partial(_rows, station)))
+        are_rows_right = checks[-1].ok
         checks.append(_attempt("addressing", partial(_addressing, station)))
+    if are_rows_right:
+        checks.append(_attempt("contacts", partial(_contacts, station)))
+    else:
+        checks.append(Check("contacts", True, "not checked: the rows must be right before contacts can be told apart"))
     return checks
 
 
@@ -100,6 +108,21 @@ def _relays(station: Station) -> tuple[bool, str]:
     if left:
         return False, f"still closed after opening all: {', '.join(sorted(left))}"
     return True, f"{len(points)} crosspoints of row {row} closed and opened, read back"
+
+
+def _contacts(station: Station) -> tuple[bool, str]:
+    wiring, matrix = station.wiring, station.switch_matrix(station.wiring.matrix)
+    meters = _meters(station)
+    if not meters:
+        return True, "not checked: no source-measure channel is wired to a row"
+    not_opening, not_closing = find_stuck(wiring, matrix, meters)
+    count = len(wiring.rows) * (len(wiring.word_lines) + len(wiring.bit_lines))
+    if len(not_closing) == count:
+        return False, f"nothing conducts from {next(iter(meters))} to ground; correct the cabling or {station.file}"
+    faults = [f"{name} does not open" for name in not_opening] + [f"{name} does not close" for name in not_closing]
+    if faults:
+        return False, f"{'; '.join(faults)}; have the relay replaced, or wire around it"
+    return True, f"{count} contacts close and open, by the current through them"
 
 
 def _rows(station: Station) -> tuple[bool, str]:

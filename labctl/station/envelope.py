@@ -11,13 +11,16 @@ energy of one pulse or staircase step
     sum over its terminals of |level| x current limit x width for a source-measure unit, and of level² / (4 x 50 ohm) x
     width for a generator: a source can deliver no more than its available power.
 
-Not here: the comparison with the limits (:mod:`labctl.station.guard`), what an instrument can do (the drivers refuse
-that), reading the file (:mod:`labctl.station.station_file`).
+Before an output goes on, the instrument is asked for its settings and its error queue: where they differ from what was
+prepared, or where the queue holds anything, the output stays off.
+
+Not here: the comparison with the limits (:mod:`labctl.station.guard`), relays (:mod:`labctl.station.switching`), what
+an instrument can do (the drivers refuse that), reading the file (:mod:`labctl.station.station_file`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from labctl.errors import EnvelopeError
+from labctl.errors import EnvelopeError, InstrumentError
 from labctl.roles import PulseLimits, PulseSource, Reading, SourceMeter, SourceMeterLimits
 from labctl.station.guard import Guard
 
@@ -37,14 +40,21 @@ class EnvelopedSourceMeter:
         Such as ``"smu1.a"``.
     guard : Guard
         Of the station.
+    read_back : callable
+        Asks the instrument whether it is set as it was told; raises InstrumentFault where it is not.
     """
 
-    def __init__(self, inner: SourceMeter, terminal: str, guard: Guard) -> None:
+    def __init__(self, inner: SourceMeter, terminal: str, guard: Guard, read_back: Callable[[], None]) -> None:
         self._inner = inner
         self._terminal = terminal
         self._guard = guard
-        self._current_limit_a: float | None = None
+        self._read_back = read_back
+        self._key = terminal.partition(".")[0]
+        self._current_limit_a = 0.0
+        # whether the level is that of prepare() still
+        self._is_fresh = False
         guard.levels_v[terminal] = 0.0
+        guard.standing.add(terminal)
         limits, envelope = inner.limits, guard.envelope
         self.limits = SourceMeterLimits(
             max_voltage_v=min(limits.max_voltage_v, envelope.voltage_v),
@@ -76,6 +86,7 @@ class EnvelopedSourceMeter:
             If the current limit is above the envelope; nothing is sent.
         """
         self._guard.check_current(self._terminal, "current limit", current_limit_a)
+        self._guard.prepared.discard(self._terminal)
         self._inner.prepare(
             voltage_range_v=voltage_range_v,
             current_limit_a=current_limit_a,
@@ -84,21 +95,31 @@ class EnvelopedSourceMeter:
         )
         self._current_limit_a = current_limit_a
         self._guard.levels_v[self._terminal] = 0.0
+        self._guard.prepared.add(self._terminal)
+        self._is_fresh = True
 
     def output_on(self) -> None:
-        """Connect the output.
+        """Connect the output, once the instrument has said that range and limit are as prepared.
 
         Raises
         ------
         EnvelopeError
-            If :meth:`prepare` did not set a current limit; nothing is sent.
+            If :meth:`prepare` did not set a current limit, or the level is in doubt; nothing is sent.
+        InstrumentFault
+            If the instrument says otherwise or complains; the output stays off.
         """
         self._known_limit_a()
+        if not self._is_fresh:
+            self._guard.check_known(self._terminal)
+        self._read_back()
+        self._guard.is_known(self._terminal)
+        self._guard.on.add(self._terminal)
         self._inner.output_on()
 
     def output_off(self) -> None:
         """Disconnect the output."""
         self._inner.output_off()
+        self._guard.on.discard(self._terminal)
 
     def set_voltage(self, voltage_v: float) -> None:
         """Set the source level.
@@ -111,12 +132,22 @@ class EnvelopedSourceMeter:
         ------
         EnvelopeError
             If the level, with those of the other terminals, is outside the envelope, or no current limit was
-            prepared; nothing is sent.
+            prepared, or another level than 0 V is asked for while one is in doubt; nothing is sent.
         """
-        self._known_limit_a()
+        # 0 V is the way to safety, whatever is known
+        if voltage_v != 0.0:
+            self._known_limit_a()
+            self._guard.check_known(self._terminal)
         self._guard.check_levels(self._terminal, {self._terminal: voltage_v})
-        self._inner.set_voltage(voltage_v)
+        self._is_fresh = False
+        with self._guard.stimulating((self._terminal,), 0.0):
+            self._inner.set_voltage(voltage_v)
         self._guard.levels_v[self._terminal] = voltage_v
+
+    def rest(self) -> None:
+        """Go to 0 V if the output may be on; a level that is in doubt stays so until it is read back."""
+        if self._terminal in self._guard.on or self._terminal in self._guard.in_doubt:
+            self.set_voltage(0.0)
 
     def measure_current(self) -> Reading:
         """Integrate and return the current.
@@ -125,7 +156,11 @@ class EnvelopedSourceMeter:
         -------
         Reading
         """
-        return self._inner.measure_current()
+        try:
+            return self._inner.measure_current()
+        except InstrumentError as error:
+            self._guard.distrust(self._key, error)
+            raise
 
     def measure_voltage(self) -> Reading:
         """Integrate and return the voltage at the terminals.
@@ -134,7 +169,11 @@ class EnvelopedSourceMeter:
         -------
         Reading
         """
-        return self._inner.measure_voltage()
+        try:
+            return self._inner.measure_voltage()
+        except InstrumentError as error:
+            self._guard.distrust(self._key, error)
+            raise
 
     def staircase(self, levels_v: Sequence[float], *, dwell_s: float) -> list[Reading]:
         """Step through ``levels_v``; each step is a stimulus.
@@ -152,13 +191,16 @@ class EnvelopedSourceMeter:
         Raises
         ------
         EnvelopeError
-            If a step is outside the envelope; nothing is sent.
+            If a step is outside the envelope, or a level is in doubt; nothing is sent.
         """
         limit_a = self._known_limit_a()
+        self._guard.check_known(self._terminal)
         for level_v in (min(levels_v, default=0.0), max(levels_v, default=0.0), *_not_numbers(levels_v)):
             self._guard.check_levels(self._terminal, {self._terminal: level_v})
             self._guard.check_stimulus(self._terminal, dwell_s, abs(level_v) * limit_a)
-        readings = self._inner.staircase(levels_v, dwell_s=dwell_s)
+        self._is_fresh = False
+        with self._guard.stimulating((self._terminal,), dwell_s * len(levels_v)):
+            readings = self._inner.staircase(levels_v, dwell_s=dwell_s)
         self._guard.levels_v[self._terminal] = 0.0
         return readings
 
@@ -176,32 +218,32 @@ class EnvelopedSourceMeter:
         Raises
         ------
         EnvelopeError
-            If the pulse is outside the envelope, or no current limit was prepared; nothing is sent.
+            If the pulse is outside the envelope, no current limit was prepared, or a level is in doubt; nothing is
+            sent.
         TypeError
-            If ``partner`` is not of the same station.
+            If ``partner`` is not another channel of the same station.
         """
         levels_v, power_w, inner_partner = {self._terminal: level_v}, abs(level_v) * self._known_limit_a(), partner
-        if isinstance(partner, EnvelopedSourceMeter):
+        if isinstance(partner, EnvelopedSourceMeter) and partner._guard is self._guard and partner is not self:
             levels_v[partner._terminal] = partner_level_v
             power_w += abs(partner_level_v) * partner._known_limit_a()
             inner_partner = partner._inner
+            partner._is_fresh = False
         elif partner is not None:
             raise TypeError(
-                f"{self._terminal}: the partner of a pulse must come from the same station, got {partner!r}"
+                f"{self._terminal}: the partner of a pulse must be another channel of the same station, got {partner!r}"
             )
+        self._guard.check_known(self._terminal)
         self._guard.check_levels(self._terminal, levels_v)
         self._guard.check_stimulus(self._terminal, width_s, power_w)
-        self._inner.pulse(level_v, width_s=width_s, partner=inner_partner, partner_level_v=partner_level_v)
+        self._is_fresh = False
+        with self._guard.stimulating(levels_v, width_s):
+            self._inner.pulse(level_v, width_s=width_s, partner=inner_partner, partner_level_v=partner_level_v)
         for terminal in levels_v:
             self._guard.levels_v[terminal] = 0.0
 
-    def forget(self) -> None:
-        """Forget the current limit, because the instrument was reset; the level is 0 V."""
-        self._current_limit_a = None
-        self._guard.levels_v[self._terminal] = 0.0
-
     def _known_limit_a(self) -> float:
-        if self._current_limit_a is None:
+        if self._terminal not in self._guard.prepared:
             raise EnvelopeError(f"{self._terminal}: the current limit is not known; call prepare() first")
         return self._current_limit_a
 
@@ -217,13 +259,16 @@ class EnvelopedPulseSource:
         Key of the instrument, such as ``"gen1"``.
     guard : Guard
         Of the station.
+    read_back : callable
+        Asks the instrument whether it is set as it was told; raises InstrumentFault where it is not.
     """
 
-    def __init__(self, inner: PulseSource, key: str, guard: Guard) -> None:
+    def __init__(self, inner: PulseSource, key: str, guard: Guard, read_back: Callable[[], None]) -> None:
         self._inner = inner
         self._key = key
         self._guard = guard
-        self._width_s: float | None = None
+        self._read_back = read_back
+        self._width_s = 0.0
         self.outputs = inner.outputs
         self._terminals = {output: f"{key}.{output}" for output in inner.outputs}
         guard.levels_v.update(dict.fromkeys(self._terminals.values(), 0.0))
@@ -249,8 +294,10 @@ class EnvelopedPulseSource:
         """
         levels_v = (self._guard.levels_v[terminal] for terminal in self._terminals.values())
         self._guard.check_stimulus(self._key, width_s, _available_power_w(levels_v))
+        self._guard.prepared.discard(self._key)
         self._inner.prepare(width_s=width_s, edge_s=edge_s)
         self._width_s = width_s
+        self._guard.prepared.add(self._key)
 
     def set_levels(self, levels_v: Mapping[int, float]) -> None:
         """Set the plateau of each named output.
@@ -263,31 +310,42 @@ class EnvelopedPulseSource:
         Raises
         ------
         EnvelopeError
-            If a level is outside the envelope, or no width was prepared; nothing is sent.
+            If a level is outside the envelope, no width was prepared, or a level is in doubt; nothing is sent.
         """
         width_s = self._known_width_s()
+        self._guard.check_known(self._key)
         levels = {terminal: levels_v.get(output, 0.0) for output, terminal in self._terminals.items()}
         self._guard.check_levels(self._key, levels)
         for terminal, level_v in levels.items():
             self._guard.check_current(terminal, "level / 50 ohm", abs(level_v) / _SOURCE_OHM)
         self._guard.check_stimulus(self._key, width_s, _available_power_w(levels.values()))
-        self._inner.set_levels(levels_v)
+        known = f"{self._key}.levels"
+        self._guard.prepared.discard(known)
+        with self._guard.stimulating(levels, 0.0):
+            self._inner.set_levels(levels_v)
         self._guard.levels_v.update(levels)
+        self._guard.prepared.add(known)
 
     def output_on(self) -> None:
-        """Connect every output.
+        """Connect every output, once the instrument has said that width and levels are as prepared.
 
         Raises
         ------
         EnvelopeError
-            If no width was prepared; nothing is sent.
+            If no width was prepared, or a level is in doubt; nothing is sent.
+        InstrumentFault
+            If the instrument says otherwise or complains; the outputs stay off.
         """
         self._known_width_s()
+        self._guard.check_known(self._key)
+        self._read_back()
+        self._guard.on.update(self._terminals.values())
         self._inner.output_on()
 
     def output_off(self) -> None:
         """Disconnect every output."""
         self._inner.output_off()
+        self._guard.on.difference_update(self._terminals.values())
 
     def fire(self) -> None:
         """Trigger one pulse.
@@ -295,18 +353,17 @@ class EnvelopedPulseSource:
         Raises
         ------
         EnvelopeError
-            If no width was prepared; nothing is sent.
+            If no width was prepared, no levels were set, or a level is in doubt; nothing is sent.
         """
-        self._known_width_s()
-        self._inner.fire()
-
-    def forget(self) -> None:
-        """Forget width and levels, because the instrument was reset."""
-        self._width_s = None
-        self._guard.levels_v.update(dict.fromkeys(self._terminals.values(), 0.0))
+        width_s = self._known_width_s()
+        if f"{self._key}.levels" not in self._guard.prepared:
+            raise EnvelopeError(f"{self._key}: the levels are not known; call set_levels() first")
+        self._guard.check_known(self._key)
+        with self._guard.stimulating(self._terminals.values(), width_s):
+            self._inner.fire()
 
     def _known_width_s(self) -> float:
-        if self._width_s is None:
+        if self._key not in self._guard.prepared:
             raise EnvelopeError(f"{self._key}: the pulse width is not known; call prepare() first")
         return self._width_s
 

@@ -6,53 +6,46 @@ then carries ``clock`` and ``bench_info``.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar
-
-import pyvisa
+from typing import Any
 
 from labctl.clock import Clock, WallClock
 from labctl.errors import InstrumentError, LabError, NotVerifiedOffError, StationError
 from labctl.roles import Identity, Instrument, PulseSource, SourceMeter, SwitchMatrix
+from labctl.station.bench_control import BenchControl, served_bench_info
 from labctl.station.envelope import EnvelopedPulseSource, EnvelopedSourceMeter
-from labctl.station.guard import Guard
+from labctl.station.enveloped import EnvelopedRoles
 from labctl.station.guarded import GuardedInstrument
-from labctl.station.station_file import Envelope, InstrumentEntry, Sample, StationFile, read_station_file
-from labctl.station.wiring import Wiring
-from labctl_instruments import drivers
-from labctl_instruments.link import LinkedInstrument
+from labctl.station.opening import Rack, collect_failure, open_rack
+from labctl.station.read_back import ReadBack
+from labctl.station.station_file import StationFile, read_station_file
+from labctl.station.switching import EnvelopedSwitchMatrix
+from labctl.station.watched import Watched
 
 __all__ = ["Station"]
 
-_T = TypeVar("_T")
 
-
-class Station:
+class Station(EnvelopedRoles):
     """The instruments of one rack. Open it with :meth:`open`, in a ``with`` block or with :meth:`close` at the end.
 
     Parameters
     ----------
     content : StationFile
         The file.
-    manager : pyvisa.ResourceManager
-        Closed with the station.
-    opened : mapping of str to LinkedInstrument
-        The drivers by key.
-    found : mapping of str to Identity
-        Who answered.
+    rack : Rack
+        Its open connections; closed with the station.
+    served : dict, optional
+        What a served bench tells about itself.
 
     Attributes
     ----------
-    name, file : str
-        From the station file.
-    content : StationFile
-        All of it, with its text.
-    sample, wiring, envelope
-        Tables of the station file.
     clock : Clock
         Virtual on a simulated rack, else the wall clock.
+    in_process : bool
+        Whether the rack lives and dies with this process.
     simulated : bool
     bench_info : dict or None
         What a simulated rack tells about itself.
@@ -63,36 +56,40 @@ class Station:
     def __init__(
         self,
         content: StationFile,
-        manager: pyvisa.ResourceManager,
-        opened: Mapping[str, LinkedInstrument],
-        found: Mapping[str, Identity],
+        rack: Rack,
+        served: dict[str, Any] | None = None,
     ) -> None:
-        self.content = content
-        self.name, self.file = content.name, content.file
-        self.sample: Sample = content.sample
-        self.wiring: Wiring = content.wiring
-        self.envelope: Envelope = content.envelope
-        self._manager = manager
-        self._opened = dict(opened)
-        self._found = dict(found)
-        self._guard = Guard(content.envelope, content.file)
-        self._source_meters = self._enveloped_channels()
-        self._pulse_sources = {
-            key: EnvelopedPulseSource(driver, key, self._guard)
-            for key, driver in opened.items()
+        super().__init__(content)
+        self._rack = rack
+        self._opened = rack.drivers
+        library: Any = rack.manager.visalib
+        self.in_process = rack.in_process
+        self.clock: Clock = library.clock if rack.in_process else WallClock()
+        self.bench_info: dict[str, Any] | None = served or getattr(library, "bench_info", None)
+        self.simulated = bool(self.bench_info and self.bench_info.get("simulated"))
+        self._read_back = ReadBack(rack.drivers, self._guard, self.clock)
+        self._source_meters |= self._enveloped_channels()
+        self._pulse_sources |= {
+            key: EnvelopedPulseSource(driver, key, self._guard, partial(self._read_back.confirm, key))
+            for key, driver in rack.drivers.items()
             if isinstance(driver, PulseSource)
         }
-        self.instruments: dict[str, Instrument] = {
-            key: GuardedInstrument(driver, self._forgetter(key)) for key, driver in opened.items()
+        self._switches |= {
+            key: EnvelopedSwitchMatrix(driver, key, self._guard, self._settle_sources)
+            for key, driver in rack.drivers.items()
+            if isinstance(driver, SwitchMatrix)
         }
-        library: Any = manager.visalib
-        self.clock: Clock = getattr(library, "clock", None) or WallClock()
-        self.bench_info: dict[str, Any] | None = getattr(library, "bench_info", None)
-        self.simulated = bool(self.bench_info and self.bench_info.get("simulated"))
+        self.instruments: dict[str, Instrument] = {
+            key: GuardedInstrument(driver, key, self._guard, partial(self._is_open, key))
+            for key, driver in rack.drivers.items()
+        }
 
     @classmethod
     def open(cls, name_or_path: str | os.PathLike[str]) -> "Station":
-        """Open every instrument of a station and check who it is before anything else is sent.
+        """Open every instrument of a station, check who it is before anything else is sent, and ask whether it is off.
+
+        What a program that died left on stays so, but counts as on at a level that is not known: no stimulus is given
+        and no relay moves before :meth:`safe_off`. A run does that first.
 
         Parameters
         ----------
@@ -106,88 +103,20 @@ class Station:
         Raises
         ------
         StationError
-            If the file is wrong, or another model or serial number answers.
+            If the file is wrong, another program uses an instrument, or another model or serial number answers.
         InstrumentError
-            If instruments cannot be reached; all are tried and named.
+            If instruments cannot be reached; all are tried and named. If one does not tell whether it is off.
         """
         content = read_station_file(name_or_path)
-        classes = _classes(content)
+        served = served_bench_info(content)
+        rack = open_rack(content)
         try:
-            manager = pyvisa.ResourceManager(content.visa_library)
-        except (pyvisa.errors.Error, ImportError, OSError, ValueError) as error:
-            raise StationError(
-                f"{content.file}: visa_library: {content.visa_library!r} cannot be opened: {error}; "
-                'use "@py", "" for the installed VISA, or "<bench>@labctl"'
-            ) from error
-        opened: dict[str, LinkedInstrument] = {}
-        try:
-            _attempt_all(
-                content.instruments, lambda key: opened.update({key: _connect(content, classes, manager, key)})
-            )
-            found = {}
-            _attempt_all(opened, lambda key: found.update({key: opened[key].identity()}))
-            _check_identities(content, opened, found)
-            return cls(content, manager, opened, found)
+            station = cls(content, rack, served)
+            station.left_on()
         except BaseException:
-            _disconnect(opened, manager)
+            rack.close()
             raise
-
-    def source_meter(self, terminal: str) -> SourceMeter:
-        """Return a channel of a source-measure unit, such as ``"smu1.a"``, inside the envelope.
-
-        Parameters
-        ----------
-        terminal : str
-
-        Returns
-        -------
-        SourceMeter
-            The same object each time.
-
-        Raises
-        ------
-        StationError
-            If there is none; the known ones are listed.
-        """
-        return self._role("source-measure channel", self._source_meters, terminal)
-
-    def pulse_source(self, key: str) -> PulseSource:
-        """Return a pulse generator, such as ``"gen1"``, inside the envelope.
-
-        Parameters
-        ----------
-        key : str
-
-        Returns
-        -------
-        PulseSource
-            The same object each time.
-
-        Raises
-        ------
-        StationError
-            If there is none; the known ones are listed.
-        """
-        return self._role("pulse generator", self._pulse_sources, key)
-
-    def switch_matrix(self, key: str) -> SwitchMatrix:
-        """Return a switch matrix, such as ``"mat1"``.
-
-        Parameters
-        ----------
-        key : str
-
-        Returns
-        -------
-        SwitchMatrix
-
-        Raises
-        ------
-        StationError
-            If there is none; the known ones are listed.
-        """
-        matrices = {name: driver for name, driver in self._opened.items() if isinstance(driver, SwitchMatrix)}
-        return self._role("switch matrix", matrices, key)
+        return station
 
     def identities(self) -> dict[str, Identity]:
         """Return who answered when the station was opened.
@@ -196,7 +125,7 @@ class Station:
         -------
         dict of str to Identity
         """
-        return dict(self._found)
+        return dict(self._rack.identities)
 
     def settings(self) -> dict[str, dict[str, str | float | bool]]:
         """Read back the settings of every instrument.
@@ -210,7 +139,120 @@ class Station:
         InstrumentError
             If an instrument does not answer.
         """
-        return {key: driver.settings() for key, driver in self._opened.items()}
+        return {key: instrument.settings() for key, instrument in self.instruments.items()}
+
+    def inject_faults(self, spec: str) -> None:
+        """Let the simulated rack misbehave.
+
+        Parameters
+        ----------
+        spec : str
+            Which faults and when; ``labctl bench faults`` lists the kinds.
+
+        Raises
+        ------
+        StationError
+            If the rack is real, or the text names no faults.
+        """
+        if self.content.bench is not None:
+            BenchControl(self.content.bench).do("faults", spec=spec)
+        elif self.simulated:
+            self._rack.manager.visalib.inject_faults(spec)  # type: ignore[attr-defined]
+        else:
+            raise StationError(f"{self.name}: faults are for simulated racks, this one is real; nothing was sent")
+
+    def watched(self) -> list[Watched]:
+        """Return what a guardian must know of each instrument.
+
+        Returns
+        -------
+        list of Watched
+            Sources first, switches last.
+        """
+        return [
+            Watched(
+                key,
+                self._opened[key].name,
+                self.content.instruments[key].resource,
+                self._opened[key].SAFE_OFF,
+                self._opened[key].OFF_CHECKS,
+                key in self._switches,
+            )
+            for key in self._switches_last()
+        ]
+
+    def watch_waits(self, callback: Callable[[float], None] | None) -> None:
+        """Let someone know how long instruments may block.
+
+        Parameters
+        ----------
+        callback : callable or None
+            Called with the longest time in s that a call may take, and with 0.0 when it is back; None ends that.
+        """
+        for driver in self._opened.values():
+            driver.on_wait = callback
+
+    def lock_descriptors(self) -> list[int]:
+        """Return the descriptors of the lock files that keep others off, for a guardian to hold them too.
+
+        Returns
+        -------
+        list of int
+        """
+        return list(self._rack.ownership.descriptors)
+
+    def has_output_on(self) -> bool:
+        """Tell whether a source has its output on, or may have: as it was told, nothing is asked."""
+        return bool(self._guard.on)
+
+    def left_on(self) -> list[str]:
+        """Ask every instrument whether it is off; one that is not counts as on from then on.
+
+        Returns
+        -------
+        list of str
+            Names of those that have an output on or a relay closed.
+
+        Raises
+        ------
+        InstrumentError
+            If an instrument does not answer; it and the others are named.
+        """
+        found: list[str] = []
+
+        def look(key: str) -> None:
+            if not self.instruments[key].is_off():
+                self._guard.is_found_on(key)
+                found.append(self._opened[key].name)
+
+        failures: list[str] = []
+        for key in self.instruments:
+            collect_failure(failures, key, look)
+        if failures:
+            raise InstrumentError("; ".join(failures))
+        return found
+
+    def drain(self) -> list[str]:
+        """Take what the links had to mend and what the instruments' error queues hold.
+
+        Returns
+        -------
+        list of str
+            ``"<key>: <text>"``, oldest first for each instrument.
+        """
+        return self._read_back.drain()
+
+    def resynchronise(self) -> None:
+        """After an answer that did not come: links back in step, sources at 0 V, everything else as it was.
+
+        Raises
+        ------
+        InstrumentFault
+            If a limit, a range, an output or a relay is not as it was prepared.
+        InstrumentError
+            If an instrument does not answer, or is another one now.
+        """
+        self._read_back.resynchronise(self._source_meters, self._switches)
 
     def safe_off(self) -> None:
         """Switch every output off, then open every relay, then read both back.
@@ -222,13 +264,13 @@ class Station:
         NotVerifiedOffError
             If anything could not be written or is not off; the failures are reported together.
         """
-        order = sorted(self._opened, key=lambda key: isinstance(self._opened[key], SwitchMatrix))
+        order = self._switches_last()
         failures: list[str] = []
         # callbacks run in reverse, and all of them even when one raises something unforeseen
         with ExitStack() as stack:
-            for action in (self._verify_off, lambda key: self._opened[key].safe_off()):
+            for action in (self._verify_off, self._switch_off):
                 for key in reversed(order):
-                    stack.callback(_collect, failures, key, action)
+                    stack.callback(collect_failure, failures, key, action)
         if failures:
             raise NotVerifiedOffError(f"{self.name}: NOT VERIFIED OFF: {'; '.join(failures)}")
 
@@ -245,8 +287,7 @@ class Station:
         try:
             self.safe_off()
         finally:
-            _disconnect(self._opened, self._manager)
-            self._opened.clear()
+            self._rack.close()
 
     def __enter__(self) -> "Station":
         return self
@@ -264,91 +305,30 @@ class Station:
     def _verify_off(self, key: str) -> None:
         if not self._opened[key].is_off():
             raise NotVerifiedOffError(f"{self._opened[key].name}: still on; switch it off by hand")
+        # the safe-off messages also brought the levels to 0 V
+        self._guard.is_off(key)
+        self._guard.is_known(key)
+        self._is_open(key)
+
+    def _switch_off(self, key: str) -> None:
+        self._guard.unprepare(key)
+        self._opened[key].safe_off()
+
+    def _switches_last(self) -> list[str]:
+        return sorted(self._opened, key=lambda key: key in self._switches)
 
     def _enveloped_channels(self) -> dict[str, EnvelopedSourceMeter]:
         found = {}
         for key, driver in self._opened.items():
             for channel, meter in getattr(driver, "channels", {}).items():
                 if isinstance(meter, SourceMeter):
-                    terminal = f"{key}.{channel}"
-                    found[terminal] = EnvelopedSourceMeter(meter, terminal, self._guard)
+                    terminal, confirm = f"{key}.{channel}", partial(self._read_back.confirm, key)
+                    found[terminal] = EnvelopedSourceMeter(meter, terminal, self._guard, confirm)
         return found
 
-    def _forgetter(self, key: str) -> Callable[[], None]:
-        def forget() -> None:
-            for terminal, meter in self._source_meters.items():
-                if terminal.partition(".")[0] == key:
-                    meter.forget()
-            if key in self._pulse_sources:
-                self._pulse_sources[key].forget()
+    def _settle_sources(self) -> None:
+        self._read_back.settle(key for key in self._opened if key not in self._switches)
 
-        return forget
-
-    def _role(self, kind: str, known: Mapping[str, _T], name: str) -> _T:
-        if name not in known:
-            raise StationError(f"{self.file}: there is no {kind} {name!r}; there are {', '.join(known) or 'none'}")
-        return known[name]
-
-
-def _classes(content: StationFile) -> dict[str, type[LinkedInstrument]]:
-    known = drivers()
-    for key, entry in content.instruments.items():
-        if entry.driver not in known:
-            raise StationError(
-                f"{content.file}: instruments.{key}.driver: {entry.driver!r} is unknown; known are {', '.join(known)}"
-            )
-    return {key: known[entry.driver] for key, entry in content.instruments.items()}
-
-
-def _connect(
-    content: StationFile,
-    classes: Mapping[str, type[LinkedInstrument]],
-    manager: pyvisa.ResourceManager,
-    key: str,
-) -> LinkedInstrument:
-    entry: InstrumentEntry = content.instruments[key]
-    name = f"{key} ({classes[key].__name__})"
-    try:
-        return classes[key](entry.resource, name=name, visa_library=manager.visalib)
-    except (pyvisa.errors.Error, OSError, ValueError) as error:
-        raise InstrumentError(
-            f"{name}: {entry.resource} cannot be opened: {error}; check power, cable and instruments.{key}.resource"
-        ) from error
-
-
-def _check_identities(
-    content: StationFile, opened: Mapping[str, LinkedInstrument], found: Mapping[str, Identity]
-) -> None:
-    wrong = []
-    for key, identity in found.items():
-        expected, serial = opened[key].MODEL, content.instruments[key].serial
-        if identity.model != expected:
-            wrong.append(f"instruments.{key}.driver: model {expected} expected, {identity.model!r} answered")
-        elif serial is not None and identity.serial != serial:
-            wrong.append(f"instruments.{key}.serial: {serial} expected, {identity.serial} answered")
-    if wrong:
-        raise StationError(
-            f"{content.file}: {'; '.join(wrong)}; correct the file or the cabling; nothing else was sent"
-        )
-
-
-def _collect(failures: list[str], key: str, action: Callable[[str], None]) -> None:
-    try:
-        action(key)
-    except LabError as error:
-        failures.append(str(error))
-
-
-def _attempt_all(keys: Iterable[str], action: Callable[[str], None]) -> None:
-    failures: list[str] = []
-    for key in keys:
-        _collect(failures, key, action)
-    if failures:
-        raise InstrumentError("; ".join(failures))
-
-
-def _disconnect(opened: dict[str, LinkedInstrument], manager: pyvisa.ResourceManager) -> None:
-    with ExitStack() as stack:
-        stack.callback(manager.close)
-        for driver in reversed(opened.values()):
-            stack.callback(driver.adapter.close)
+    def _is_open(self, key: str) -> None:
+        if key in self._switches:
+            self._switches[key].is_open()

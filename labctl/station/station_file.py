@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from labctl.station.wiring import GROUND, Wiring
 __all__ = ["Envelope", "InstrumentEntry", "Sample", "StationFile", "read_station_file", "station_names"]
 
 _SCHEMA = 1
+_HEARTBEAT_S, _LEAST_HEARTBEAT_S, _MOST_HEARTBEAT_S = 1.0, 0.1, 60.0
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 _COLUMN = re.compile(r"[1-6](?:0[1-9]|1[0-2])")
 _ROW = re.compile(r"[A-H]")
@@ -26,11 +28,22 @@ _ROW = re.compile(r"[A-H]")
 
 @dataclass(frozen=True)
 class InstrumentEntry:
-    """Table ``[instruments.<key>]``: driver, VISA resource, and the serial number that must answer (None: any)."""
+    """Table ``[instruments.<key>]``: what is expected at an address.
+
+    Attributes
+    ----------
+    driver, resource : str
+        Name of the driver; VISA resource name.
+    serial : str or None
+        The serial number that must answer; None: any.
+    calibration_due : datetime.date or None
+        Last day of its calibration; None: not watched.
+    """
 
     driver: str
     resource: str
     serial: str | None
+    calibration_due: date | None
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,13 @@ class StationFile:
         The file as it was read, for the run file.
     visa_library : str
         What PyVISA's ResourceManager takes.
+    bench : str or None
+        Address of the operator's port of a served bench; None on a real rack and on a bench in process.
     line_frequency_hz : float, unit Hz
+    heartbeat_s : float, unit s
+        How long a run may be silent before its guardian switches everything off.
+    expired_calibration : "warn" or "refuse"
+        What a run does with an instrument whose ``calibration_due`` has passed.
     instruments : mapping of str to InstrumentEntry
     sample : Sample
     wiring : Wiring
@@ -89,14 +108,17 @@ class StationFile:
     file: str
     text: str
     visa_library: str
+    bench: str | None
     line_frequency_hz: float
+    heartbeat_s: float
+    expired_calibration: str
     instruments: Mapping[str, InstrumentEntry]
     sample: Sample
     wiring: Wiring
     envelope: Envelope
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the content as plain values, without the text.
+        """Return the content as plain values, without the text; a date is text such as ``"2027-03-01"``.
 
         Returns
         -------
@@ -104,6 +126,8 @@ class StationFile:
         """
         content = asdict(self)
         del content["text"], content["wiring"]["file"]
+        for entry in content["instruments"].values():
+            entry["calibration_due"] = entry["calibration_due"] and entry["calibration_due"].isoformat()
         return content
 
 
@@ -165,7 +189,10 @@ def _station(table: StrictTable, path: Path, text: str) -> StationFile:
         file=str(path),
         text=text,
         visa_library=_visa_library(table.string("visa_library"), path),
+        bench=table.string("bench") if table.has("bench") else None,
         line_frequency_hz=table.positive("line_frequency_hz"),
+        heartbeat_s=_heartbeat_s(table),
+        expired_calibration=_expired_calibration(table),
         instruments=instruments,
         sample=sample,
         wiring=_wiring(table.table("wiring"), str(path), instruments, sample),
@@ -173,6 +200,20 @@ def _station(table: StrictTable, path: Path, text: str) -> StationFile:
     )
     table.finish()
     return station
+
+
+def _heartbeat_s(table: StrictTable) -> float:
+    value_s = table.positive("heartbeat_s") if table.has("heartbeat_s") else _HEARTBEAT_S
+    if not _LEAST_HEARTBEAT_S <= value_s <= _MOST_HEARTBEAT_S:
+        raise table.wrong("heartbeat_s", f"must be {_LEAST_HEARTBEAT_S:g} to {_MOST_HEARTBEAT_S:g} s, got {value_s!r}")
+    return value_s
+
+
+def _expired_calibration(table: StrictTable) -> str:
+    policy = table.string("expired_calibration") if table.has("expired_calibration") else "warn"
+    if policy not in ("warn", "refuse"):
+        raise table.wrong("expired_calibration", f'must be "warn" or "refuse", got {policy!r}')
+    return policy
 
 
 def _visa_library(library: str, path: Path) -> str:
@@ -189,7 +230,8 @@ def _instruments(table: StrictTable) -> dict[str, InstrumentEntry]:
             raise table.wrong(key, "an instrument's key must be lowercase letters, digits and _, such as smu1")
         entry = table.table(key)
         serial = entry.string("serial") if entry.has("serial") else None
-        found[key] = InstrumentEntry(entry.string("driver"), entry.string("resource"), serial)
+        due = entry.day("calibration_due") if entry.has("calibration_due") else None
+        found[key] = InstrumentEntry(entry.string("driver"), entry.string("resource"), serial, due)
         entry.finish()
     return found
 

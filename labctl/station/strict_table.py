@@ -4,16 +4,23 @@ Not here: what the keys mean (:mod:`labctl.station.station_file`).
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
+from datetime import date, datetime
 from math import isfinite
 from typing import Any
 
 from labctl.errors import StationError
+from labctl.toml_file import parse_toml_text
 
 __all__ = ["StrictTable"]
 
-_NAMES = {str: "a string", int: "a whole number", float: "a finite number", dict: "a table"}
+_NAMES = {
+    str: "a string",
+    int: "a whole number",
+    float: "a finite number",
+    dict: "a table",
+    date: "a date such as 2027-03-01",
+}
 
 
 class StrictTable:
@@ -59,12 +66,7 @@ class StrictTable:
         StationError
             If ``text`` is not TOML; the message names file and line.
         """
-        try:
-            return cls(tomllib.loads(text), file, text)
-        except tomllib.TOMLDecodeError as error:
-            found = re.search(r"line (\d+)", str(error))
-            line = found[1] if found else text.count("\n") + 1
-            raise StationError(f"{file}, line {line}: no valid TOML: {error}; correct that line") from error
+        return cls(parse_toml_text(text, file), file, text)
 
     def wrong(self, key: str, problem: str) -> StationError:
         """Return an error that names file, line, key and problem.
@@ -165,6 +167,27 @@ class StrictTable:
             If it is missing, no finite number or not above zero.
         """
         return self._positive(key, self._typed(key, float))
+
+    def day(self, key: str) -> date:
+        """Return a required date, written without quotes: ``2027-03-01``.
+
+        Parameters
+        ----------
+        key : str
+
+        Returns
+        -------
+        datetime.date
+
+        Raises
+        ------
+        StationError
+            If it is missing, no date, or a date with a time.
+        """
+        value: date = self._typed(key, date)
+        if isinstance(value, datetime):
+            raise self.wrong(key, f"must be a date without a time, such as 2027-03-01, got {value}")
+        return value
 
     def table(self, key: str) -> "StrictTable":
         """Return a required table.

@@ -1,5 +1,6 @@
 """Fakes of the station tests: roles that write down what reaches them, instruments that answer from a table."""
 
+import re
 from unittest.mock import MagicMock
 
 import pytest
@@ -69,26 +70,30 @@ class FakeGenerator:
 
 
 class AnsweringAdapter(Adapter):
-    """Answers from a table, notes every write, is silent where the table has nothing."""
+    """Answers from a table, notes every write without its tag, is silent where the table has nothing."""
 
     def __init__(self, answers, log, key):
         super().__init__()
         self.connection = MagicMock()
         self._answers, self._log, self._key = answers, log, key
-        self._pending = None
+        self._pending = []
 
     def _write(self, command, **kwargs):
+        line = re.match(r'print\("(#+\d+)"\) ?', command)
+        register = re.match(r"\*ESE (\d+);\*ESE\?;?", command)
+        command = command[(line or register or re.match("", command)).end() :]
         self._log.append((self._key, command))
         answer = self._answers.get(command)
         if isinstance(answer, Exception):
             raise answer
-        self._pending = answer
+        self._pending = [line[1]] if line else []
+        if answer is not None:
+            self._pending.append(f"{register[1]};{answer}" if register else answer)
 
     def _read(self, **kwargs):
-        if self._pending is None:
+        if not self._pending:
             raise pyvisa.errors.VisaIOError(pyvisa.constants.StatusCode.error_timeout)
-        answer, self._pending = self._pending, None
-        return answer
+        return self._pending.pop(0)
 
     def close(self):
         if self.connection is not None:
@@ -142,6 +147,11 @@ current_a = 0.05
 pulse_width_s = 0.5
 energy_j = 2e-3
 """
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("LABCTL_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture

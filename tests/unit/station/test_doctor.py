@@ -30,6 +30,7 @@ class ResistorRack:
         self.true_row = {"smu1.a": "A", "smu1.b": "B"}
         self.probe_in_compliance = False
         self.stuck, self.hot, self.prepared, self.relays_verified = set(), 0, {}, True
+        self.dead = set()
         self.entries = []
         instrument = types.SimpleNamespace(identity=lambda: WHO, drain_errors=lambda: self.entries)
         self.instruments = {"smu1": instrument}
@@ -73,8 +74,14 @@ class ResistorRack:
         return sum(self.levels.get(row, 0.0) for row in rows if row in self.on)
 
     def is_shorted(self, row):
-        columns = [{name[0] + name[2:] for name in self.closed_now if name[1] == wanted} for wanted in (row, "E")]
-        return row in self.on and bool(columns[0] & columns[1])
+        """Whether contacts alone make a way to ground."""
+        rows, columns, found = {row}, set(), True
+        while found:
+            reached = [name for name in self.closed_now - self.dead if name[1] in rows or name[0] + name[2:] in columns]
+            found = {name[1] for name in reached} - rows or {name[0] + name[2:] for name in reached} - columns
+            rows |= {name[1] for name in reached}
+            columns |= {name[0] + name[2:] for name in reached}
+        return row in self.on and "E" in rows
 
     def pad_current(self):
         if "6B11" not in self.closed_now:
@@ -123,9 +130,11 @@ def test_all_checks_pass_on_a_rack_that_is_wired_as_believed(station_path):
         "relays",
         "rows",
         "addressing",
+        "contacts",
     ]
     assert all(item.ok for item in checks), checks
-    assert "4 lines answer as wired" in checks[-1].detail
+    assert "4 lines answer as wired" in checks[-2].detail
+    assert "20 contacts close and open" in checks[-1].detail
     assert rack.hot == 0
     assert rack.on == set()
     assert rack.closed_now == set()
@@ -150,6 +159,7 @@ def test_swapped_rows_of_the_source_meter_are_found(station_path):
     found = {item.name: item for item in check(rack)}
     assert not found["rows"].ok
     assert "row A should be smu1.a, shorted to ground it loads smu1.b" in found["rows"].detail
+    assert "not checked" in found["contacts"].detail
     assert rack.hot == 0
     assert rack.on == set()
 
@@ -192,6 +202,32 @@ def test_stuck_relay_is_found(station_path):
     assert "1C05" in found["relays"].detail
 
 
+LINES = ("101", "102", "201", "212")
+
+
+@pytest.mark.parametrize("crosspoint", [f"{line[0]}{row}{line[1:]}" for line in LINES for row in "ABCDE"])
+def test_contact_that_does_not_open_or_close_is_named_and_no_other(station_path, crosspoint):
+    # the matrix itself says what it commanded: only a way for a current tells
+    rack = ResistorRack(station_path)
+    rack.dead = {crosspoint}
+    found = {item.name: item for item in check(rack)}["contacts"]
+    assert found.detail.startswith(f"{crosspoint} does not close; have")
+    rack = ResistorRack(station_path)
+    rack.stuck = {crosspoint}
+    found = {item.name: item for item in check(rack)}["contacts"]
+    assert found.detail.startswith(f"{crosspoint} does not open; have")
+    assert rack.hot == 0
+
+
+def test_channel_from_which_nothing_conducts_is_named_in_place_of_every_contact(station_path, station_text):
+    lines = [line for line in station_text.splitlines() if not line.startswith("identification")]
+    rack = ResistorRack(station_path)
+    station_path.write_text("\n".join(lines), encoding="utf-8")
+    rack.wiring, rack.true_row["smu1.a"], rack.levels["H"] = read_station_file(station_path).wiring, "H", 0.0
+    found = {item.name: item for item in check(rack)}["contacts"]
+    assert found.detail.startswith("nothing conducts from smu1.a to ground")
+
+
 def test_full_error_queue_fails_its_check(station_path):
     rack = ResistorRack(station_path)
     rack.entries = ["-285: TSP Syntax error"]
@@ -222,14 +258,19 @@ def test_station_without_identification_says_so(station_path, station_text):
     station_path.write_text("\n".join(lines), encoding="utf-8")
     rack = ResistorRack.__new__(ResistorRack)
     rack.wiring = read_station_file(station_path).wiring
-    rack.instruments, rack.file, rack.stuck, rack.closed_now = {}, "", set(), set()
-    rack.on, rack.levels, rack.hot = set(), {}, 0
-    assert "not checked" in addressing(rack).detail
+    rack.instruments, rack.file, rack.stuck, rack.dead, rack.closed_now = {}, "", set(), set(), set()
+    rack.on, rack.levels, rack.hot, rack.prepared = set(), {}, 0, {}
+    rack.true_row, rack.probe_in_compliance = {"smu1.a": "A", "smu1.b": "B"}, False
+    rack.pad_current = lambda: 0.0
+    found = {item.name: item for item in check(rack)}
+    assert "not checked" in found["addressing"].detail
+    # the contacts need no pad
+    assert found["contacts"].ok
 
 
 @pytest.mark.parametrize("row", ["A", "B"])
 def test_probe_voltage_range_and_limits_are_small(station_path, row):
     rack = ResistorRack(station_path)
     addressing(rack)
-    assert rack.prepared[row]["voltage_range_v"] == 0.2
+    assert 0.0 < rack.prepared[row]["voltage_range_v"] <= 0.2
     assert rack.prepared[row]["current_limit_a"] <= 0.01

@@ -2,6 +2,7 @@
 
 from math import inf, nan
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,11 +21,12 @@ class Rack:
     """Two channels and a generator inside one envelope."""
 
     def __init__(self, meters, generator, limits=LIMITS):
-        guard = Guard(limits, "stations/small.toml")
+        self.guard = guard = Guard(limits, "stations/small.toml")
         self.fakes = (*meters, generator)
-        self.a = EnvelopedSourceMeter(meters[0], "smu1.a", guard)
-        self.b = EnvelopedSourceMeter(meters[1], "smu1.b", guard)
-        self.generator = EnvelopedPulseSource(generator, "gen1", guard)
+        self.asked = []
+        self.a = EnvelopedSourceMeter(meters[0], "smu1.a", guard, lambda: self.asked.append("a"))
+        self.b = EnvelopedSourceMeter(meters[1], "smu1.b", guard, lambda: self.asked.append("b"))
+        self.generator = EnvelopedPulseSource(generator, "gen1", guard, lambda: self.asked.append("gen"))
 
     def prepare(self, current_limit_a=1e-3):
         self.a.prepare(current_limit_a=current_limit_a, **PREPARED)
@@ -153,8 +155,8 @@ def test_nothing_goes_on_when_nothing_was_prepared(meters, generator):
 
 
 def test_limits_are_unknown_again_when_the_instrument_was_reset(rack):
-    rack.a.forget()
-    rack.generator.forget()
+    rack.guard.was_reset("smu1")
+    rack.guard.was_reset("gen1")
     with pytest.raises(EnvelopeError):
         rack.a.output_on()
     with pytest.raises(EnvelopeError):
@@ -164,6 +166,20 @@ def test_limits_are_unknown_again_when_the_instrument_was_reset(rack):
 def test_partner_from_outside_the_station_is_refused(rack, meters):
     with pytest.raises(TypeError, match="same station"):
         rack.a.pulse(0.1, width_s=1e-3, partner=meters[1], partner_level_v=0.1)
+    other = Rack(meters, rack.fakes[2])
+    other.prepare()
+    for partner in (other.b, rack.a):
+        with pytest.raises(TypeError, match="another channel of the same station"):
+            rack.a.pulse(50.0, width_s=1e-3, partner=partner, partner_level_v=0.1)
+    assert rack.sent() == []
+
+
+def test_single_precision_level_is_as_good_as_any(rack):
+    # without a warning of NumPy, which is an error here
+    rack.a.set_voltage(np.float32(0.5))
+    assert rack.sent() == [("set_voltage", 0.5)]
+    with pytest.raises(EnvelopeError, match="level must be at most"):
+        rack.a.set_voltage(np.float32("nan"))
 
 
 NUMBERS = st.floats(min_value=-6, max_value=6) | st.floats()

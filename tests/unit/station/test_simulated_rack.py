@@ -13,11 +13,6 @@ from labctl.station import Station
 from labctl.station.doctor import check
 
 
-@pytest.fixture(autouse=True)
-def _own_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("LABCTL_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture
 def station_on_changed_bench(tmp_path):
     def make(*changes):

@@ -6,26 +6,34 @@ import pytest
 import pyvisa
 
 from labctl.clock import VirtualClock, WallClock
-from labctl.errors import InstrumentError, NotVerifiedOffError, ProtocolError, StationError
+from labctl.errors import EnvelopeError, InstrumentError, NotVerifiedOffError, ProtocolError, StationError
 from labctl.roles import Flag, Instrument
 from labctl.station import Station
 from labctl_instruments import drivers
 
+READING = (
+    "print(smua.measure.i(),smua.source.compliance,smua.source.output,smua.source.levelv,"
+    "smub.source.output,smub.source.levelv,errorqueue.count)"
+)
 ANSWERS = {
     "smu1": {
         "*IDN?": "Keithley Instruments Inc., Model 2636B, 4400001, 3.3.5",
         "print(smua.source.output,smub.source.output)": "0.0e+00\t0.0e+00",
-        "print(smua.measure.i(),smua.source.compliance)": "1.0e-03\ttrue",
+        READING: "1e-3\ttrue\t0e+0\t0e+0\t0e+0\t0e+0\t0e+0",
     },
     "gen1": {"*IDN?": "Keysight Technologies,33622A,MY00000001,A.02.03", ":OUTP1?;:OUTP2?": "0;0"},
     "mat1": {
         "*IDN?": "Keithley Instruments Inc., Model 707B, 1400001, 1.40",
         'print(channel.getclose("allslots"))': "nil",
         "print(channel.connectrule)": "1.0e+00",
-        'channel.open("allslots") print("switched")': "switched",
+        'channel.open("allslots") print(channel.getclose("allslots"),"switched")': "nil\tswitched",
     },
 }
 IDENTITIES = [("smu1", "*IDN?"), ("gen1", "*IDN?"), ("mat1", "*IDN?")]
+ARE_THEY_OFF = [(key, question) for key, name in (("smu1", "keithley.Keithley2636B"),
+                ("gen1", "keysight.Keysight33622A"), ("mat1", "keithley.Keithley707B"))
+                for question, _ in drivers()[name].OFF_CHECKS]  # fmt: skip
+OPENING = IDENTITIES + ARE_THEY_OFF
 SAFE_OFF = [(key, message) for key, name in (("smu1", "keithley.Keithley2636B"), ("gen1", "keysight.Keysight33622A"))
             for message in drivers()[name].SAFE_OFF] + [("mat1", 'channel.open("allslots")')]  # fmt: skip
 
@@ -39,9 +47,10 @@ class FakeRack:
         self.visalib = types.SimpleNamespace()
         self.closed = 0
         self.unreachable = set()
+        self.refusal = pyvisa.errors.VisaIOError(pyvisa.constants.StatusCode.error_resource_not_found)
         self._adapter = adapter
         monkeypatch.setattr(pyvisa, "ResourceManager", self._manager)
-        monkeypatch.setattr("labctl.station.station.drivers", self._drivers)
+        monkeypatch.setattr("labctl.station.opening.drivers", self._drivers)
 
     def _manager(self, library):
         assert library == "@fake"
@@ -57,7 +66,7 @@ class FakeRack:
                     assert visa_library is self.visalib
                     key = name.partition(" ")[0]
                     if key in self.unreachable:
-                        raise pyvisa.errors.VisaIOError(pyvisa.constants.StatusCode.error_resource_not_found)
+                        raise self.refusal
                     super().__init__(self._adapter(self.answers[key], self.log, key), name=name)
 
             return Opened
@@ -74,11 +83,11 @@ def sent(rack):
     return [entry for entry in rack.log if entry[1] != "<closed>"]
 
 
-def test_open_asks_only_who_is_there_and_close_switches_off_before_it_asks(rack, station_path):
+def test_open_asks_only_who_is_there_and_whether_it_is_off_and_close_switches_off_before_it_asks(rack, station_path):
     with Station.open(station_path) as station:
-        assert sent(rack) == IDENTITIES
+        assert sent(rack) == OPENING
         assert station.identities()["smu1"].serial == "4400001"
-    after = sent(rack)[len(IDENTITIES) :]
+    after = sent(rack)[len(OPENING) :]
     assert after[: len(SAFE_OFF)] == SAFE_OFF
     assert len(after) == len(SAFE_OFF) + 3
     assert rack.closed == 1
@@ -99,6 +108,59 @@ def test_other_instrument_is_refused_before_anything_else_is_sent(rack, station_
     with pytest.raises(StationError, match=named):
         Station.open(station_path)
     assert sent(rack) == IDENTITIES
+    assert rack.closed == 1
+
+
+def test_one_instrument_under_two_keys_is_refused(rack, station_path, station_text):
+    copy = '[instruments.smu2]\ndriver = "keithley.Keithley2636B"\nresource = "TCPIP0::smu1.example::inst0::INSTR"\n\n'
+    station_path.write_text(station_text.replace("[instruments.gen1]", f"{copy}[instruments.gen1]"), encoding="utf-8")
+    rack.answers["smu2"] = dict(rack.answers["smu1"])
+    with pytest.raises(StationError, match=r"instruments\.smu2\.resource: leads to the same instrument as smu1"):
+        Station.open(station_path)
+    assert {message for _, message in sent(rack)} == {"*IDN?"}
+    # IEEE 488.2: 0 where an instrument has no serial number
+    for key in ("smu1", "smu2"):
+        rack.answers[key]["*IDN?"] = "Keithley Instruments Inc., Model 2636B, 0, 3.3.5"
+    station_path.write_text(
+        station_path.read_text(encoding="utf-8").replace('serial = "4400001"', ""), encoding="utf-8"
+    )
+    Station.open(station_path).close()
+
+
+def test_error_of_no_class_on_connect_names_the_instrument(rack, station_path):
+    # pyvisa-py raises a plain Exception where a name is not resolved or a port does not answer
+    rack.unreachable, rack.refusal = {"smu1"}, Exception("could not connect: timed out")
+    with pytest.raises(InstrumentError, match=r"smu1 \(.*could not connect: timed out.*instruments\.smu1\.resource"):
+        Station.open(station_path)
+    assert rack.closed == 1
+
+
+def test_what_was_left_on_counts_as_on_until_it_is_switched_off(rack, station_path):
+    outputs = "print(smua.source.output,smub.source.output)"
+    rack.answers["smu1"][outputs] = "1.0e+00\t0.0e+00"
+    station = Station.open(station_path)
+    assert station.has_output_on()
+    assert [message for _, message in sent(rack)].count(outputs) == 3
+    rack.log.clear()
+    for stimulus in (
+        lambda: station.switch_matrix("mat1").close(["1A01"]),
+        lambda: station.pulse_source("gen1").set_levels({1: 0.1}),
+    ):
+        station._guard.prepared.add("gen1")
+        with pytest.raises(EnvelopeError, match=r"smu1\.[ab].*nothing was sent"):
+            stimulus()
+    assert rack.log == []
+    rack.answers["smu1"][outputs] = "0.0e+00\t0.0e+00"
+    station.safe_off()
+    assert not station.has_output_on()
+    assert station.left_on() == []
+    station.close()
+
+
+def test_instrument_that_does_not_tell_whether_it_is_off_is_refused(rack, station_path):
+    del rack.answers["gen1"][":OUTP1?;:OUTP2?"]
+    with pytest.raises(InstrumentError, match="gen1"):
+        Station.open(station_path)
     assert rack.closed == 1
 
 
@@ -165,12 +227,13 @@ def test_reset_makes_the_limits_unknown(rack, station_path):
 
 def test_safe_off_tries_every_instrument_and_reports_all_failures(rack, station_path):
     station = Station.open(station_path)
-    rack.answers["smu1"]["smua.source.output=0 smua.source.levelv=0"] = OSError("link is dead")
+    rack.answers["smu1"]["smua.source.output=0 smub.source.output=0"] = OSError("link is dead")
     rack.answers["gen1"][":OUTP1?;:OUTP2?"] = "1;0"
     rack.log.clear()
     with pytest.raises(NotVerifiedOffError, match=r"NOT VERIFIED OFF.*link is dead.*gen1 .*still on"):
         station.close()
-    assert [entry for entry in sent(rack) if entry in SAFE_OFF] == SAFE_OFF
+    # a message that fails is written once more on a new session, with all of its instrument
+    assert list(dict.fromkeys(entry for entry in sent(rack) if entry in SAFE_OFF)) == SAFE_OFF
     assert rack.closed == 1
 
 

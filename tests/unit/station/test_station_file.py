@@ -1,6 +1,7 @@
 """The station file: what it accepts, how it refuses. Authority: schema of data/labctl_data/stations/README.md."""
 
 import re
+from datetime import date
 
 import pytest
 
@@ -29,6 +30,20 @@ def test_file_is_read_into_frozen_values(station_path, station_text):
     assert content["envelope"] == {"voltage_v": 3.0, "current_a": 0.05, "pulse_width_s": 0.5, "energy_j": 2e-3}
     with pytest.raises(AttributeError):
         station.envelope.voltage_v = 100.0
+
+
+def test_optional_keys_have_defaults_and_a_date_becomes_text(station_path, station_text):
+    plain = read_station_file(station_path)
+    assert (plain.heartbeat_s, plain.expired_calibration, plain.bench) == (1.0, "warn", None)
+    assert plain.instruments["smu1"].calibration_due is None
+    text = station_text.replace('serial = "4400001"', 'serial = "4400001"\ncalibration_due = 2027-03-01')
+    station_path.write_text(
+        text.replace("schema = 1", 'schema = 1\nheartbeat_s = 2\nexpired_calibration = "refuse"'), encoding="utf-8"
+    )
+    full = read_station_file(station_path)
+    assert (full.heartbeat_s, full.expired_calibration) == (2.0, "refuse")
+    assert full.instruments["smu1"].calibration_due == date(2027, 3, 1)
+    assert full.as_dict()["instruments"]["smu1"]["calibration_due"] == "2027-03-01"
 
 
 def test_packaged_station_agrees_with_its_sample():
@@ -86,7 +101,16 @@ def test_bench_file_beside_the_station_file_is_found_from_anywhere(station_path,
             "envelope.current: unknown key; known here are current_a",
         ),
         ('serial = "4400001"', "serial = 4400001", "instruments.smu1.serial: must be a string"),
-        ('serial = "4400001"', 'adress = "x"', "instruments.smu1.adress: unknown key; known here are driver, resource"),
+        ('serial = "4400001"', 'adress = "x"', "instruments.smu1.adress: unknown key; known here are calibration_due,"),
+        ('serial = "4400001"', 'calibration_due = "soon"', "calibration_due: must be a date such as 2027-03-01"),
+        (
+            'serial = "4400001"',
+            "calibration_due = 2027-03-01T08:00:00",
+            "calibration_due: must be a date without a time",
+        ),
+        ("schema = 1", "schema = 1\nheartbeat_s = 0.05", "heartbeat_s: must be 0.1 to 60 s, got 0.05"),
+        ("schema = 1", "schema = 1\nheartbeat_s = 61", "heartbeat_s: must be 0.1 to 60 s, got 61.0"),
+        ("schema = 1", 'schema = 1\nexpired_calibration = "ignore"', 'expired_calibration: must be "warn" or "refuse"'),
         ("[instruments.gen1]", "[instruments.Gen-1]", "instruments.Gen-1"),
         ("rows = 2", "rows = 0", "sample.rows: must be 1"),
         ("rows = 2", "rows = 3", "wiring.word_lines: the sample has 3 lines"),

@@ -1,0 +1,112 @@
+"""The roles of a station by name, each inside the envelope: what a real rack and a paper one share.
+
+Not here: the rules (:mod:`labctl.station.envelope`, :mod:`labctl.station.switching`), where the roles come from
+(:mod:`labctl.station.station`, :mod:`labctl.station.paper`).
+"""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from labctl.errors import StationError
+from labctl.roles import PulseSource, SourceMeter, SwitchMatrix
+from labctl.station.envelope import EnvelopedPulseSource, EnvelopedSourceMeter
+from labctl.station.guard import Guard
+from labctl.station.station_file import Envelope, Sample, StationFile
+from labctl.station.switching import EnvelopedSwitchMatrix
+from labctl.station.wiring import Wiring
+
+__all__ = ["EnvelopedRoles"]
+
+_T = TypeVar("_T")
+
+
+class EnvelopedRoles:
+    """What a procedure sees of the instruments of a station; a subclass fills the three maps of roles.
+
+    Parameters
+    ----------
+    content : StationFile
+        The file.
+
+    Attributes
+    ----------
+    name, file : str
+        From the station file.
+    content : StationFile
+        All of it, with its text.
+    sample, wiring, envelope
+        Tables of the station file.
+    """
+
+    def __init__(self, content: StationFile) -> None:
+        self.content = content
+        self.name, self.file = content.name, content.file
+        self.sample: Sample = content.sample
+        self.wiring: Wiring = content.wiring
+        self.envelope: Envelope = content.envelope
+        self._guard = Guard(content.envelope, content.file)
+        self._source_meters: dict[str, EnvelopedSourceMeter] = {}
+        self._pulse_sources: dict[str, EnvelopedPulseSource] = {}
+        self._switches: dict[str, EnvelopedSwitchMatrix] = {}
+
+    def source_meter(self, terminal: str) -> SourceMeter:
+        """Return a channel of a source-measure unit, such as ``"smu1.a"``, inside the envelope.
+
+        Parameters
+        ----------
+        terminal : str
+
+        Returns
+        -------
+        SourceMeter
+            The same object each time.
+
+        Raises
+        ------
+        StationError
+            If there is none; the known ones are listed.
+        """
+        return self._role("source-measure channel", self._source_meters, terminal)
+
+    def pulse_source(self, key: str) -> PulseSource:
+        """Return a pulse generator, such as ``"gen1"``, inside the envelope.
+
+        Parameters
+        ----------
+        key : str
+
+        Returns
+        -------
+        PulseSource
+            The same object each time.
+
+        Raises
+        ------
+        StationError
+            If there is none; the known ones are listed.
+        """
+        return self._role("pulse generator", self._pulse_sources, key)
+
+    def switch_matrix(self, key: str) -> SwitchMatrix:
+        """Return a switch matrix, such as ``"mat1"``, whose relays move only while every source stands at 0 V.
+
+        Parameters
+        ----------
+        key : str
+
+        Returns
+        -------
+        SwitchMatrix
+            The same object each time.
+
+        Raises
+        ------
+        StationError
+            If there is none; the known ones are listed.
+        """
+        return self._role("switch matrix", self._switches, key)
+
+    def _role(self, kind: str, known: Mapping[str, _T], name: str) -> _T:
+        if name not in known:
+            raise StationError(f"{self.file}: there is no {kind} {name!r}; there are {', '.join(known) or 'none'}")
+        return known[name]
