@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,8 @@ __all__ = ["Cell", "Column", "Kind", "RowMaker", "kind_of", "parse_columns"]
 Cell = float | int | str | None
 
 _LABEL = re.compile(r".*\S\s*\(([^()]+)\)", re.DOTALL)
+_PLAIN = {float, int, str, type(None)}
+_Places = tuple[tuple[int, ...], ...]
 _INT_LIMIT = 2**63  # SQLite stores signed 64-bit integers
 
 
@@ -58,15 +61,20 @@ def parse_columns(labels: Sequence[str]) -> tuple[Column, ...]:
     Raises
     ------
     StoreError
-        If a label is empty, comes twice (SQL does not tell capitals), is ``seq``, or has an unknown unit.
+        If a label is empty, comes twice (SQL does not tell capitals), is ``seq``, ``_action`` or ``_crc``, holds what
+        UTF-8 cannot, or has an unknown unit.
     """
     columns = []
-    seen = {"seq": "seq, the row number"}
+    seen = {"seq": "seq, the row number", "_action": "_action, the unit of work", "_crc": "_crc, the checksum"}
     for label in labels:
         folded = label.casefold()
         if not label.strip() or folded in seen:
             taken = seen.get(folded, "an empty label")
             raise StoreError(f"data columns: {label!r} clashes with {taken}; each column needs a name of its own")
+        if "\0" in label or not _is_utf8(label):
+            raise StoreError(
+                f"data columns: {label!r} holds a character that no SQL name can hold; choose another name"
+            )
         seen[folded] = repr(label)
         match = _LABEL.fullmatch(label)
         unit = match.group(1) if match else None
@@ -122,10 +130,11 @@ class RowMaker:
         self._names = tuple(column.name for column in columns)
         self._numeric = tuple(column.unit is not None for column in columns)
         self._known = frozenset(self._names)
+        self._plain: dict[tuple[type, ...], _Places] = {}
         # itemgetter of a single name would give a bare value
         self._pick = itemgetter(*self._names) if len(self._names) > 1 else None
 
-    def row(self, values: Mapping[str, object]) -> list[Cell]:
+    def row(self, values: Mapping[str, object]) -> Sequence[Cell]:
         """Make one row.
 
         Parameters
@@ -135,7 +144,7 @@ class RowMaker:
 
         Returns
         -------
-        list of float, int, str or None
+        sequence of float, int, str or None
 
         Raises
         ------
@@ -149,30 +158,62 @@ class RowMaker:
             if not self._known.issuperset(values):
                 unknown = ", ".join(repr(name) for name in values if name not in self._known)
                 raise StoreError(f"point: unknown column {unknown}; this run has: {', '.join(self._names) or 'none'}")
-            picked = [values.get(name) for name in self._names]
-        row: list[Cell] = []
-        append = row.append
-        # the exact types come first: this loop runs once per value of every point
-        for value, numeric in zip(picked, self._numeric, strict=True):
-            kind = type(value)
-            if kind is float or value is None or (kind is str and not numeric):
-                append(value)  # type: ignore[arg-type]
-            else:
-                append(self._convert(value, numeric, len(row)))
-        return row
+            picked = tuple([values.get(name) for name in self._names])
+        # this runs for every point: a row of plain values without exceptions is taken as it is
+        kinds = tuple(map(type, picked))
+        plain = self._plain.get(kinds)
+        if plain is None:
+            plain = self._plain[kinds] = self._learn(kinds)
+        if plain and _is_plain(picked, plain):
+            return picked  # type: ignore[return-value]
+        return [self._convert(value, place) for place, value in enumerate(picked)]
 
-    def _convert(self, value: object, numeric: bool, position: int) -> Cell:
+    def _learn(self, kinds: tuple[type, ...]) -> _Places:
+        """Find the places of floats, integers and texts; nothing where a value is of another kind."""
+        for kind, numeric in zip(kinds, self._numeric, strict=True):
+            if kind not in _PLAIN or (kind is str and numeric):
+                return ()
+        return tuple(tuple(place for place, kind in enumerate(kinds) if kind is sought) for sought in (float, int, str))
+
+    def _convert(self, value: object, position: int) -> Cell:
+        numeric = self._numeric[position]
+        if value is None:
+            return None
         if isinstance(value, (float, np.floating)):
-            return float(value)
+            return float(value) if value == value else None
         if isinstance(value, (int, np.integer, np.bool_)):
             number = int(value)
             if not -_INT_LIMIT <= number < _INT_LIMIT:
                 raise StoreError(f"point: {self._names[position]!r} must fit in 64 bits, got {number}")
             return number
         if isinstance(value, str) and not numeric:
+            if not _is_utf8(value):
+                raise StoreError(f"point: {self._names[position]!r} takes text that UTF-8 can hold, got {value!r}")
             return str.__str__(value)
         allowed = "a number or None" if numeric else "a number, text or None"
         raise StoreError(
             f"point: {self._names[position]!r} takes {allowed}, got {value!r} ({type(value).__name__});"
             " a column of text has no unit in its name"
         )
+
+
+def _is_plain(row: Sequence[Any], places: _Places) -> bool:
+    floats, integers, texts = places
+    for place in floats:
+        if row[place] != row[place]:
+            return False
+    for place in integers:
+        if not -_INT_LIMIT <= row[place] < _INT_LIMIT:
+            return False
+    for place in texts:  # noqa: SIM110 - a generator would cost more than the checks
+        if not row[place].isascii():
+            return False
+    return True
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True

@@ -57,7 +57,7 @@ def export(run: Run, to: str, path: Path | str | None = None) -> Path:
         with run:
             _writer(to)(run, part)
         os.replace(part, target)
-    except OSError as error:
+    except (OSError, ValueError, TypeError) as error:  # what the format does not take, such as a NUL, or bytes
         raise StoreError(f"export: {target} cannot be written: {error}; choose another place with -o") from error
     finally:
         part.unlink(missing_ok=True)
@@ -107,7 +107,7 @@ def _write_csv(run: Run, path: Path) -> None:
             file.write(data)
 
         for key, value in provenance(run).items():
-            put(f"# {key}: {json.dumps(value, ensure_ascii=True)}")
+            put(f"# {json.dumps(str(key))[1:-1]}: {json.dumps(value)}")
         put(",".join(_text(column.name) for column in run.columns))
         rows = run.rows()
         for row in rows:

@@ -41,11 +41,11 @@ def write_hdf5(run: Run, path: Path) -> None:
         _write_text(file, "events", [run.events().to_json(orient="records", double_precision=15)])
         points = file.create_group("points")
         for column, cells in zip(run.columns, columns, strict=False):
-            dataset = _write_column(points, column.name.replace("/", " per "), cells, column.unit)
+            dataset = _write_column(points, _label(points, column.name), cells, column.unit)
             dataset.attrs["name"], dataset.attrs["units"] = column.name, column.unit or ""
         arrays = file.create_group("arrays")
         for name, array in run.arrays().data_vars.items():
-            label = str(name).replace("/", " per ")
+            label = _label(arrays, str(name))
             if array.dtype.kind == "U":
                 dataset = _write_text(arrays, label, array.to_numpy().tolist())
             else:
@@ -53,6 +53,14 @@ def write_hdf5(run: Run, path: Path) -> None:
             dataset.attrs["name"], dataset.attrs["units"] = str(name), array.attrs["units"]
             for axis, dim in enumerate(array.dims):
                 dataset.dims[axis].label = str(dim)
+
+
+def _label(group: Any, name: str) -> str:
+    """Turn a name into one that HDF5 takes and that is new to the group; the attribute keeps the name itself."""
+    label = name.replace("/", " per ").replace("\0", "").strip(".") or "_"
+    while label in group:
+        label += "_"
+    return label
 
 
 def _write_column(group: Any, name: str, cells: Sequence[Cell], unit: str | None) -> Any:

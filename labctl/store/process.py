@@ -6,6 +6,7 @@ Not here: ending or watching processes.
 import os
 import platform
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,17 +23,20 @@ class ProcessMark:
     pid : int
     mark : str
         Boot id and start time (Linux) or creation time (Windows); a number that is used again differs in it.
+    boot_id : str
+        Of the start of the computer in which the process runs; empty where it is not known.
     """
 
     host: str
     pid: int
     mark: str
+    boot_id: str = ""
 
 
 def this_process() -> ProcessMark:
     """Return the mark of the calling process."""
     pid = os.getpid()
-    return ProcessMark(platform.node(), pid, _mark(pid) or "")
+    return ProcessMark(platform.node(), pid, _mark(pid) or "", _boot_id())
 
 
 def is_alive(process: ProcessMark) -> bool:
@@ -57,6 +61,12 @@ if sys.platform == "win32":  # pragma: no cover - the other half runs on Linux
     _QUERY_LIMITED_INFORMATION = 0x1000
     _STILL_ACTIVE = 259
 
+    def _boot_id() -> str:
+        """Return the time of the start of the computer in tens of seconds: two clocks are read, one after the other."""
+        kernel = ctypes.WinDLL("kernel32")
+        kernel.GetTickCount64.restype = ctypes.c_uint64
+        return str(round((time.time() - kernel.GetTickCount64() / 1000.0) / 10.0))
+
     def _mark(pid: int) -> str | None:
         """Return the creation time of a living process, else None."""
         kernel = ctypes.WinDLL("kernel32", use_last_error=True)
@@ -80,11 +90,19 @@ if sys.platform == "win32":  # pragma: no cover - the other half runs on Linux
             kernel.CloseHandle(handle)
 
 else:
+    _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+    def _boot_id() -> str:
+        """Return the random id that Linux gives each start."""
+        try:
+            return _BOOT_ID.read_text(encoding="ascii").strip()
+        except OSError:
+            return ""
 
     def _mark(pid: int) -> str | None:
         """Return boot id and start time of a living process, else None."""
         try:
-            boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+            boot = _BOOT_ID.read_text(encoding="ascii").strip()
             stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         except OSError:
             return None

@@ -3,28 +3,36 @@
 Not here: finding run files (:mod:`labctl.store.runs`) and export (:mod:`labctl.store.export`).
 """
 
-import json
+import os
 import sqlite3
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from labctl.errors import StoreError
-from labctl.store.columns import Cell, Column, Kind, kind_of
+from labctl.store.blob import unpacked
+from labctl.store.columns import Cell, Column
+from labctl.store.connection import connect_to_read, lacks_log
+from labctl.store.fetch import read_columns
+from labctl.store.header import checked_header, parse_json
+from labctl.store.history import History, read_history
 from labctl.store.process import ProcessMark, is_alive
 from labctl.store.schema import APPLICATION_ID, SCHEMA_VERSION
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import xarray as xr
+    from numpy.typing import NDArray
 
-__all__ = ["Run"]
+__all__ = ["MISSING_LOG", "Run"]
+
+MISSING_LOG = "its log (the file of this name with -wal at the end) is missing, and with it what was measured last"
+_SEGMENTED = 2  # the first schema with segments, intents and checksums
+_FOREIGN = "SELECT type, name FROM sqlite_schema WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%'"
 
 
 class Run:
@@ -47,23 +55,27 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self._held: sqlite3.Connection | None = None
-        if not path.is_file():
+        if not os.path.isfile(path):  # Path.is_file raises where a name is too long
             raise StoreError(f"{path}: there is no such run file")
         with self._reading() as connection:
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if application != APPLICATION_ID:
-                raise StoreError(f"{path}: is not a run file of labctl")
+                hint = f", or {MISSING_LOG}" if lacks_log(self.path) else ""
+                raise StoreError(f"{path}: is not a run file of labctl{hint}")
             if version > SCHEMA_VERSION:
                 raise StoreError(
                     f"{path}: has schema {version}, this labctl reads up to {SCHEMA_VERSION}; install a newer labctl"
                 )
+            if version < 1:
+                raise StoreError(f"{path}: is damaged: it has schema {version}")
+            # a run file has tables of rows and their indexes, nothing that acts by itself
+            foreign = connection.execute(_FOREIGN).fetchone()
+            if foreign is not None:
+                raise StoreError(f"{path}: is no run file of labctl: it holds {foreign[0]} {foreign[1]!r}")
             rows = connection.execute("SELECT key, value FROM run").fetchall()
-            process = connection.execute("SELECT host, pid, process FROM segment ORDER BY seq DESC").fetchone()
-        if not rows or process is None:
-            raise StoreError(f"{path}: is damaged: it does not say which run it is")
-        self.header: Mapping[str, Any] = {key: json.loads(value) for key, value in rows}
-        self._process = ProcessMark(*process)
+        self.schema = int(version)
+        self.header = checked_header(path, rows)
 
     def __enter__(self) -> "Run":
         """Hold the file as it is now until the end of the block."""
@@ -105,7 +117,7 @@ class Run:
         """Values of the parameters by name, SI units."""
         with self._reading() as connection:
             rows = connection.execute("SELECT name, value FROM parameter ORDER BY rowid").fetchall()
-        return {name: json.loads(value) for name, value in rows}
+        return {name: parse_json(self.path, value) for name, value in rows}
 
     @cached_property
     def parameter_texts(self) -> Mapping[str, str]:
@@ -117,25 +129,64 @@ class Run:
     def instruments(self) -> Mapping[str, Mapping[str, Any]]:
         """Identity of each instrument and its ``settings`` by moment ("start", "end"), by its key in the station."""
         with self._reading() as connection:
-            rows = connection.execute("SELECT * FROM instrument ORDER BY rowid").fetchall()
+            segment = "segment" if self.schema >= _SEGMENTED else "1"
+            rows = connection.execute(
+                f"SELECT {segment}, key, moment, maker, model, serial, firmware, settings"  # noqa: S608 - our names
+                " FROM instrument ORDER BY rowid"
+            ).fetchall()
         names = ("maker", "model", "serial", "firmware")
         found: dict[str, dict[str, Any]] = {}
-        for key, moment, *who, settings in rows:
+        for number, key, moment, *who, settings in rows:
             entry = found.setdefault(key, {**dict(zip(names, who, strict=True)), "settings": {}})
-            entry["settings"][moment] = json.loads(settings)
+            # the start of the first and the end of the last segment are those of the run
+            name = moment if number == 1 or moment != "start" else f"resume {number}"
+            entry["settings"][name] = parse_json(self.path, settings)
         return found
 
     @property
     def seal(self) -> Mapping[str, Any] | None:
-        """The seal: status, ``rows`` and ``sha256`` per table and more; None without one."""
+        """The seal of the last segment: status, ``rows``, ``sha256`` per table and more; None without one."""
+        seals = self._seals()
+        last = self.segments()[-1]["seq"]
+        return seals.get(last)
+
+    def segments(self) -> list[dict[str, Any]]:
+        """Return the segments, oldest first.
+
+        Returns
+        -------
+        list of dict
+            ``seq`` (from 1), ``kind`` ("start" or "resume"), ``utc``, ``host``, ``pid``, ``process``, ``boot_id``,
+            ``wall_s``, ``instrument_s``, ``status`` (None: it has no seal).
+
+        Raises
+        ------
+        StoreError
+            If there is none, or they cannot be read.
+        """
+        names = ["seq", "kind", "utc", "host", "pid", "process", "boot_id", "wall_s", "instrument_s"]
+        old = "seq, 'start', started_utc, host, pid, process, '', 0.0, NULL"
+        chosen = ", ".join(names) if self.schema >= _SEGMENTED else old
         with self._reading() as connection:
-            cursor = connection.execute("SELECT * FROM seal")
-            row = cursor.fetchone()
-            if row is None:
-                return None
-            found = dict(zip((item[0] for item in cursor.description), row, strict=True))
-        for key in ("results", "rows", "sha256"):
-            found[key] = json.loads(found[key])
+            rows = connection.execute(f"SELECT {chosen} FROM segment ORDER BY seq").fetchall()  # noqa: S608 - our names
+        if not rows:
+            raise StoreError(f"{self.path}: is damaged: it does not say which process made it")
+        seals = self._seals()
+        found = [dict(zip(names, row, strict=True)) for row in rows]
+        return [{**item, "status": seals[item["seq"]]["status"] if item["seq"] in seals else None} for item in found]
+
+    def _seals(self) -> dict[int, dict[str, Any]]:
+        with self._reading() as connection:
+            cursor = connection.execute("SELECT * FROM seal ORDER BY 1")
+            names = [item[0] for item in cursor.description]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        found = {}
+        for row in rows:
+            for key in {"results", "rows", "sha256", "blocks"} & set(row):
+                row[key] = parse_json(self.path, row[key])
+            row.pop("_crc", None)
+            # schema 1 had one segment and one seal
+            found[int(row.pop("one", 0) or row["segment"])] = row
         return found
 
     def summary(self) -> dict[str, Any]:
@@ -145,10 +196,18 @@ class Run:
         -------
         dict
             ``run_id``, ``procedure``, ``status``, ``station``, ``simulated``, ``started_utc``, ``wall_time_s``,
-            ``instrument_time_s``, ``points``, ``parameters``, ``results``, ``error``, ``path``.
+            ``instrument_time_s``, ``points``, ``segments`` (times it was begun or resumed),
+            ``in_doubt`` (points that are flagged so), ``parameters``, ``results``, ``error``, ``path``.
         """
         with self._reading() as connection:
-            (points,) = connection.execute("SELECT coalesce(max(seq), 0) FROM point").fetchone()
+            (segments,) = connection.execute("SELECT count(*) FROM segment").fetchone()
+            in_doubt = 0
+            if any(column.name == "Flags" for column in self.columns):
+                flagged = "SELECT count(*) FROM point WHERE point.\"Flags\" LIKE '%in_doubt%'"
+                (in_doubt,) = connection.execute(flagged).fetchone()
+            # a recovered run has gaps; otherwise the last number is the count, and quick to find
+            counted = "count(*)" if "recovered_from" in self.header else "coalesce(max(seq), 0)"
+            (points,) = connection.execute(f"SELECT {counted} FROM point").fetchone()  # noqa: S608 - one of two
         end = self._end()
         return {
             "run_id": self.run_id,
@@ -160,15 +219,35 @@ class Run:
             "wall_time_s": end["wall_time_s"],
             "instrument_time_s": end["instrument_time_s"],
             "points": points,
+            "segments": segments,
+            "in_doubt": in_doubt,
             "parameters": dict(self.parameters),
             "results": end["results"],
             "error": end["error"],
             "path": str(self.path),
         }
 
+    def history(self) -> History:
+        """Return what the run did, by its units of work, to go on from there.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        StoreError
+            If a point or an intent is damaged, or the file has schema 1, which knows no units of work.
+        """
+        if self.schema < _SEGMENTED:
+            raise StoreError(f"{self.path}: has schema {self.schema}, which tells no unit of work from the next")
+        with self._reading() as connection:
+            return read_history(self.path, connection, self.columns)
+
     def rows(self) -> list[tuple[Cell, ...]]:
         """Return the points as plain rows, one value per data column."""
-        names = ", ".join(column.quoted for column in self.columns) or "NULL"
+        # "point." because SQLite takes an unknown name in quotes for a text
+        names = ", ".join(f"point.{column.quoted}" for column in self.columns) or "NULL"
         with self._reading() as connection:
             return connection.execute(f"SELECT {names} FROM point ORDER BY seq").fetchall()  # noqa: S608 - quoted
 
@@ -183,12 +262,12 @@ class Run:
         """
         import pandas as pd
 
-        rows = self.rows()
-        values = list(zip(*rows, strict=True)) if rows else [()] * len(self.columns)
-        index = pd.RangeIndex(1, len(rows) + 1, name="seq")
-        series = {
-            column.name: _series(cells, column.unit, index) for column, cells in zip(self.columns, values, strict=False)
-        }
+        with self._reading() as connection:
+            seqs, cells = read_columns(connection, self.columns)
+        # only a recovered run has gaps
+        whole = not seqs or seqs[-1] == len(seqs)
+        index = pd.RangeIndex(1, len(seqs) + 1, name="seq") if whole else pd.Index(seqs, name="seq")
+        series = {column.name: _series(cells[place], index) for place, column in enumerate(self.columns)}
         table = pd.DataFrame(series, index=index)
         table.attrs.update(units={item.name: item.unit for item in self.columns if item.unit}, run_id=self.run_id)
         return table
@@ -208,21 +287,18 @@ class Run:
         import xarray as xr
 
         with self._reading() as connection:
-            stored = connection.execute("SELECT * FROM array ORDER BY rowid").fetchall()
-        found = {}
-        for name, dims, unit, shape, dtype, data, checksum in stored:
-            try:
-                raw = zlib.decompress(data)
-            except zlib.error as error:
-                raise StoreError(f"{self.path}: array {name!r} is damaged: {error}") from error
-            if zlib.crc32(raw) != checksum:
-                raise StoreError(f"{self.path}: array {name!r} is damaged: its checksum is wrong")
-            values = np.frombuffer(raw, dtype=np.dtype(dtype)).reshape(json.loads(shape)).copy()
-            found[name] = xr.Variable(json.loads(dims), values, attrs={"units": unit})
-        return xr.Dataset(
-            found,
-            attrs={key: self.header[key] for key in ("run_id", "procedure", "station", "simulated", "started_utc")},
-        )
+            stored = connection.execute(
+                "SELECT name, dims, unit, shape, dtype, data, crc32 FROM array ORDER BY rowid"
+            ).fetchall()
+        attributes = {key: self.header[key] for key in ("run_id", "procedure", "station", "simulated", "started_utc")}
+        try:
+            found = {
+                name: xr.Variable(parse_json(self.path, dims), unpacked(name, *packed), attrs={"units": unit})
+                for name, dims, unit, *packed in stored
+            }
+            return xr.Dataset(found, attrs=attributes)
+        except (ValueError, TypeError, StoreError) as error:
+            raise StoreError(f"{self.path}: {error}") from error
 
     def events(self) -> "pd.DataFrame":
         """Return the events, oldest first.
@@ -256,26 +332,33 @@ class Run:
 
     def _end(self) -> dict[str, Any]:
         # aliveness first: a run that is sealed in between is found by its seal
-        alive = is_alive(self._process)
+        last = self.segments()[-1]
+        # nobody measures into a recovered file, though whoever measured may still live
+        process = ProcessMark(last["host"], last["pid"], last["process"])
+        alive = "recovered_from" not in self.header and is_alive(process)
         seal = self.seal
         if seal is not None:
             return dict(seal)
-        last = (
+        latest = (
             "SELECT max(wall_s), max(instrument_s) FROM"
             " (SELECT wall_s, instrument_s FROM event UNION ALL SELECT wall_s, instrument_s FROM progress)"
         )
         with self._reading() as connection:
-            wall_s, instrument_s = connection.execute(last).fetchone()
+            wall_s, instrument_s = connection.execute(latest).fetchone()
+        error = None if alive else "the run has no seal: its process ended before the run did"
+        # with schema 1 a run that was closed without a seal looked the same
+        if not alive and self.schema >= _SEGMENTED and lacks_log(self.path):
+            error = f"{error}; {MISSING_LOG}"
         return {
             "status": "running" if alive else "interrupted",
             "wall_time_s": wall_s,
             "instrument_time_s": instrument_s,
             "results": {},
-            "error": None if alive else "the run has no seal: its process ended before the run did",
+            "error": error,
         }
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+        return connect_to_read(self.path)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -283,16 +366,15 @@ class Run:
         try:
             connection = connection or self._connect()
             yield connection
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError, OverflowError) as error:  # ValueError: no UTF-8, or text among numbers
             raise StoreError(f"{self.path}: cannot be read, it may be damaged: {error}") from error
         finally:
             if connection is not None and connection is not self._held:
                 connection.close()
 
 
-def _series(cells: Sequence[Cell], unit: str | None, index: "pd.RangeIndex") -> "pd.Series[Any]":
+def _series(cells: "NDArray[np.generic]", index: "pd.Index[Any]") -> "pd.Series[Any]":
     import pandas as pd
 
-    # text stays text and None stays None only in a column of objects
-    dtype = {Kind.FLOAT: "float64", Kind.INT: "int64"}.get(kind_of(cells, unit), "object")
-    return pd.Series(cells, index=index, dtype=dtype)
+    # the type is given: pandas would make text of a column of text and None
+    return pd.Series(cells, index=index, dtype=cells.dtype, copy=False)

@@ -11,8 +11,9 @@ from labctl.errors import StoreError
 from labctl.home import labctl_home
 from labctl.store.reader import Run
 from labctl.store.schema import SUFFIX
+from labctl.store.spool import spool_of
 
-__all__ = ["data_root", "list_runs", "open_run"]
+__all__ = ["data_root", "find_run", "list_runs", "open_run"]
 
 _STAMP_LENGTH = len("20260131-235959")
 
@@ -60,17 +61,42 @@ def open_run(reference: Path | str, root: Path | str | None = None) -> Run:
     StoreError
         If nothing or more than one run is meant, or the file is damaged.
     """
+    return Run(find_run(reference, root))
+
+
+def find_run(reference: Path | str, root: Path | str | None = None) -> Path:
+    """Find the file of a run, which may be damaged.
+
+    Parameters
+    ----------
+    reference : str or Path
+        As :func:`open_run` takes it; ``"latest"`` is the newest that can be read.
+    root : path-like, optional
+        The data root, as :func:`data_root` takes it.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    StoreError
+        If nothing or more than one run is meant.
+    """
     text = str(reference)
     if isinstance(reference, Path) or os.sep in text or "/" in text or text.endswith(SUFFIX):
-        return Run(Path(reference).expanduser())
+        try:
+            return Path(reference).expanduser()
+        except RuntimeError as error:  # "~nobody/"
+            raise StoreError(f"run {text!r}: {error}") from error
     folder = data_root(root)
     files = _run_files(folder)
     if text == "latest":
-        return _latest(files, folder)
+        return _latest(files, folder).path
     exact = [file for file in files if _run_id(file) == text]
     found = exact or [file for file in files if text and _run_id(file).startswith(text)]
     if len(found) == 1:
-        return Run(found[0])
+        return found[0]
     newest = ", ".join(_run_id(file) for file in (found or files)[:3]) or "none"
     if found:
         raise StoreError(f"run {text!r} means {len(found)} runs in {folder}: {newest} …; give more of the id")
@@ -97,7 +123,8 @@ def _summary(file: Path) -> dict[str, Any]:
     try:
         return Run(file).summary()
     except StoreError as error:
-        unknown = ("procedure", "station", "simulated", "started_utc", "wall_time_s", "instrument_time_s", "points")
+        unknown = ["procedure", "station", "simulated", "started_utc", "wall_time_s", "instrument_time_s"]
+        unknown += ["points", "segments", "in_doubt"]
         return {
             "run_id": _run_id(file),
             "status": "damaged",
@@ -121,13 +148,17 @@ def _latest(files: list[Path], folder: Path) -> Run:
             stamp = file.name[:_STAMP_LENGTH]
         except StoreError:
             continue
+    if not newest and files:
+        raise StoreError(f"{folder}: none of the {len(files)} run files here can be read; see `labctl verify --all`")
     if not newest:
         raise StoreError(f"{folder}: there is no run here yet; make one with `labctl run`, or name another data root")
     return max(newest, key=lambda run: str(run.header["started_utc"]))
 
 
 def _run_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"*{SUFFIX}"), reverse=True)
+    # a run of a data root that is not local grows in the spool; one that is being resumed is in both
+    found = {file.name: file for place in (folder, spool_of(folder)) for file in place.glob(f"*{SUFFIX}")}
+    return [found[name] for name in sorted(found, reverse=True)]
 
 
 def _run_id(file: Path) -> str:

@@ -1,6 +1,7 @@
-"""Writing a run file: points, arrays, events and the seal.
+"""Writing a run file: points, intents, arrays, events and the seal.
 
-Not here: when waiting points are committed (:mod:`labctl.store.commit`), reading (:mod:`labctl.store.reader`).
+Not here: when waiting points are committed (:mod:`labctl.store.commit`), how a segment begins
+(:mod:`labctl.store.segments`), reading (:mod:`labctl.store.reader`).
 """
 
 import contextlib
@@ -8,68 +9,73 @@ import re
 import secrets
 import sqlite3
 import time
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from labctl.errors import StoreError
-from labctl.store.columns import Cell, RowMaker, parse_columns
-from labctl.store.commit import GroupCommit, connect
+from labctl.store.blob import packed
+from labctl.store.columns import Cell, Column, RowMaker, parse_columns
+from labctl.store.commit import GroupCommit
+from labctl.store.connection import ballast_of, end_log, opened
+from labctl.store.local import why_not_local
 from labctl.store.plain import plain, to_json
-from labctl.store.process import this_process
-from labctl.store.schema import SCHEMA_VERSION, SUFFIX, RunHeader, create_tables
+from labctl.store.reader import Run
+from labctl.store.schema import SCHEMA_VERSION, SUFFIX, RunHeader, create_tables, insert_point, insertion
 from labctl.store.seal import ENDED, write_seal
+from labctl.store.segments import Beginning, begin_again, begin_segment, refuse_to_resume, utc_now
+from labctl.store.spool import deliver, fetch, lay_out, root_of, working_folder
+from labctl.store.verify import verify_run
 
 __all__ = ["RunWriter"]
 
 _PROCEDURE = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_BALLAST_BYTES = 1024 * 1024
 
 
 class RunWriter:
-    """The writer of one run file. Made by :meth:`create`; ended by :meth:`seal`, or :meth:`close` without a seal.
+    """The writer of one run file. Made by :meth:`create` or :meth:`resume`; ended by :meth:`seal`, or :meth:`close`.
 
     A point counts as stored when :attr:`acknowledged` has reached it, and then survives the end of the process and a
     power failure. Beside the file lies a little ballast, given up when the disk is full to make room for the seal.
     """
 
-    def __init__(self, path: Path, header: RunHeader, instrument_clock: Callable[[], float] | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        columns: Sequence[Column],
+        beginning: Beginning,
+        instrument_clock: Callable[[], float] | None,
+        durable_intents: bool,
+    ) -> None:
         self.path = path
         self.run_id = path.name.removesuffix(SUFFIX)
         self.percent: float | None = None
-        self._ballast = path.with_name(path.name + "-ballast")
+        self._ballast = ballast_of(path)
+        self._beginning = beginning
         self._start_s = time.monotonic()
         self._instrument_clock = instrument_clock
         self._instrument_start_s = instrument_clock() if instrument_clock else 0.0
-        columns = parse_columns(header.columns)
+        self._durable_intents = durable_intents
         self._rows = RowMaker(columns)
-        self._dims: dict[str, int] = {}
-        self._array_names: set[str] = set()
-        connection = connect(path)
-        try:
-            self._ballast.write_bytes(b"\0" * _BALLAST_BYTES)
-            connection.execute("BEGIN IMMEDIATE")
-            create_tables(connection, columns)
-            self._write_header(connection, header, [[column.name, column.unit] for column in columns])
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.close()
-            self._ballast.unlink(missing_ok=True)
-            path.unlink()
-            raise
-        names = ", ".join(column.quoted for column in columns)
-        insert = f"INSERT INTO point ({names}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - quoted labels
-        self._group = GroupCommit(
-            connection, path, insert if columns else "INSERT INTO point DEFAULT VALUES", self._mark
-        )
+        self._last = {table: beginning.rows.get(table, 0) for table in ("event", "progress", "intent")}
+        self._last_intent = beginning.last_intent
+        self._dims = dict(beginning.dims)
+        self._array_names = set(beginning.arrays)
+        # where the file belongs when it has grown in the spool
+        self._home: Path | None = None
+        self._group = GroupCommit(connection, path, insert_point(columns), self._mark, beginning.points)
 
     @classmethod
     def create(
-        cls, data_root: Path, header: RunHeader, *, instrument_clock: Callable[[], float] | None = None
+        cls,
+        data_root: Path,
+        header: RunHeader,
+        *,
+        instrument_clock: Callable[[], float] | None = None,
+        durable_intents: bool = True,
     ) -> "RunWriter":
         """Make a new run file in a folder.
 
@@ -80,6 +86,8 @@ class RunWriter:
         header : RunHeader
         instrument_clock : callable, optional
             Gives the time of the rack, unit s; without it the instrument time is unknown.
+        durable_intents : bool
+            False for a rack that dies with this process: an intent then need not outlive a power failure.
 
         Returns
         -------
@@ -92,21 +100,69 @@ class RunWriter:
         """
         if not _PROCEDURE.fullmatch(header.procedure):
             raise StoreError(f"run file: a procedure's name is like read_array (a-z, 0-9, _), got {header.procedure!r}")
-        parse_columns(header.columns)
+        columns = parse_columns(header.columns)
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        beginning = Beginning(instrument_s=0.0 if instrument_clock else None)
+        folder, why = working_folder(data_root)
         try:
-            data_root.mkdir(parents=True, exist_ok=True)
+            lay_out(folder, data_root)
             while True:
-                path = data_root / f"{stamp}-{header.procedure}-{secrets.token_hex(2)}{SUFFIX}"
+                path = folder / f"{stamp}-{header.procedure}-{secrets.token_hex(2)}{SUFFIX}"
                 with contextlib.suppress(FileExistsError):
                     path.open("xb").close()
                     break
-            return cls(path, header, instrument_clock)
+            with opened(path, is_new=True) as connection:
+                create_tables(connection, columns)
+                utc = utc_now()
+                _write_header(connection, header, path.name.removesuffix(SUFFIX), columns, utc)
+                begin_segment(connection, beginning, utc)
+            writer = cls(path, connection, columns, beginning, instrument_clock, durable_intents)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
-                f"{data_root}: no run file can be made here: {error};"
-                " choose another data root with -o or LABCTL_DATA_ROOT"
+                f"{folder}: no run file can be made here: {error}; choose another data root with -o or LABCTL_DATA_ROOT"
             ) from error
+        writer._belongs_to(data_root, why)
+        return writer
+
+    @classmethod
+    def resume(
+        cls, path: Path, *, instrument_clock: Callable[[], float] | None = None, durable_intents: bool = True
+    ) -> "RunWriter":
+        """Go on with a run that was interrupted, failed or was aborted, in a new segment of its file.
+
+        Parameters
+        ----------
+        path : Path
+            The run file.
+        instrument_clock : callable, optional
+            As in :meth:`create`.
+        durable_intents : bool
+            As in :meth:`create`.
+
+        Returns
+        -------
+        RunWriter
+            Its times go on from where the last segment ended, plus the time that has passed since by UTC.
+
+        Raises
+        ------
+        StoreError
+            If the run finished, is still running, is damaged, was recovered with losses or was made with schema 1, or
+            its file cannot be written.
+        """
+        columns = _columns_to_resume(path)
+        root = root_of(path)
+        path = fetch(path)
+        try:
+            with opened(path, is_new=False) as connection:
+                beginning = begin_again(connection, utc_now(), str(path))
+            writer = cls(path, connection, columns, beginning, instrument_clock, durable_intents)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{path}: the run cannot be resumed: {error}; make room or choose a copy") from error
+        writer._belongs_to(root, why_not_local(root.absolute()))
+        if beginning.clock_back_s:
+            writer.event("clock", f"the clock of this computer went back by {beginning.clock_back_s:.6g} s meanwhile")
+        return writer
 
     @property
     def acknowledged(self) -> int:
@@ -124,39 +180,65 @@ class RunWriter:
         return self._group.failure
 
     def times(self) -> tuple[float, float | None]:
-        """Return wall time and instrument time since the start, unit s."""
-        instrument_s = self._instrument_clock() - self._instrument_start_s if self._instrument_clock else None
-        return time.monotonic() - self._start_s, instrument_s
+        """Return wall time and instrument time since the start of the run, unit s."""
+        wall_s = self._beginning.wall_s + time.monotonic() - self._start_s
+        if self._instrument_clock is None:
+            return wall_s, None
+        return wall_s, (self._beginning.instrument_s or 0.0) + self._instrument_clock() - self._instrument_start_s
 
-    def point(self, values: Mapping[str, Cell]) -> None:
+    def intent(self, action: int, stimulus: Mapping[str, Cell]) -> None:
+        """Write what is about to be applied; it and every point before it are in the file on return.
+
+        Parameters
+        ----------
+        action : int
+            The unit of work; higher than that of every intent before.
+        stimulus : mapping of str to float, int, str or None
+
+        Raises
+        ------
+        StoreError
+            If the number is refused, or the file cannot be written: then the stimulus must not be applied.
+        """
+        if action <= self._last_intent:
+            raise StoreError(f"intent: action {action} must be higher than the last one, {self._last_intent}")
+        row = (self._next("intent"), int(action), utc_now(), *self.times(), to_json(stimulus))
+        self._group.commit(insertion("intent", row), durable=self._durable_intents)
+        self._last_intent = action
+
+    def point(self, values: Mapping[str, Cell], action: int | None = None) -> None:
         """Take one point.
 
         Parameters
         ----------
         values : mapping of str to float, int, str or None
             By column label; NaN and a missing column are stored as "no value".
+        action : int, optional
+            The unit of work that it came from.
 
         Raises
         ------
         StoreError
             If a label or value is refused, or the file cannot be written.
         """
-        self._group.add((self._rows.row(values),))
+        self._group.add((self._rows.row(values),), action)
 
-    def points(self, rows: Sequence[Mapping[str, Cell]]) -> None:
-        """Take several points at once; all of them are checked before one is taken.
+    def points(self, rows: Sequence[Mapping[str, Cell]], action: int | None = None) -> None:
+        """Take several points at once; all of them are checked before one is taken, and all are committed together.
 
         Parameters
         ----------
         rows : sequence of mappings
             As :meth:`point` takes them.
+        action : int, optional
+            The unit of work that they came from.
 
         Raises
         ------
         StoreError
             If a label or value is refused, or the file cannot be written.
         """
-        self._group.add([self._rows.row(values) for values in rows])
+        self._group.add([self._rows.row(values) for values in rows], action)
 
     def array(self, name: str, data: ArrayLike, dims: Sequence[str], unit: str) -> None:
         """Store an array with named dimensions; it is committed on return.
@@ -176,31 +258,18 @@ class RunWriter:
         StoreError
             If one of these rules is broken, or the file cannot be written.
         """
-        values = np.asarray(data)
-        if values.dtype.kind not in "biufU":
-            raise StoreError(f"array {name!r}: must hold real numbers, booleans or text, got {values.dtype}")
         if name in self._array_names:
             raise StoreError(f"array {name!r}: is in this run already; nothing is overwritten, choose another name")
-        if len(dims) != values.ndim or len(set(dims)) != len(dims):
-            raise StoreError(f"array {name!r}: needs {values.ndim} different names of dimensions, got {list(dims)}")
-        for dim, length in zip(dims, values.shape, strict=True):
+        shape, dtype, blob, crc32 = packed(name, data, dims)
+        for dim, length in zip(dims, shape, strict=True):
             if self._dims.get(dim, length) != length:
                 raise StoreError(
                     f"array {name!r}: dimension {dim!r} has length {self._dims[dim]} in this run, got {length}"
                 )
-        stored = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<"))).tobytes()
-        row = (
-            name,
-            to_json(list(dims)),
-            unit,
-            to_json(list(values.shape)),
-            values.dtype.newbyteorder("<").str,
-            zlib.compress(stored, 6),
-            zlib.crc32(stored),
-        )
-        self._group.commit(("INSERT INTO array VALUES (?, ?, ?, ?, ?, ?, ?)", row))
+        row = (name, to_json(list(dims)), unit, to_json(list(shape)), dtype, blob, crc32)
+        self._group.commit(insertion("array", row))
         self._array_names.add(name)
-        self._dims.update(zip(dims, values.shape, strict=True))
+        self._dims.update(zip(dims, shape, strict=True))
 
     def event(self, kind: str, message: str) -> None:
         """Write an event; it and every point before it are committed on return.
@@ -216,9 +285,8 @@ class RunWriter:
         StoreError
             If the file cannot be written.
         """
-        row = (_utc(), *self.times(), self.count, str(kind), str(message))
-        sql = "INSERT INTO event (utc, wall_s, instrument_s, points, kind, message) VALUES (?, ?, ?, ?, ?, ?)"
-        self._group.commit((sql, row))
+        row = (self._next("event"), utc_now(), *self.times(), self.count, str(kind), str(message))
+        self._group.commit(insertion("event", row))
 
     def instrument(self, key: str, moment: str, identity: Mapping[str, str], settings: Mapping[str, object]) -> None:
         """Write who an instrument is and how it is set.
@@ -239,9 +307,8 @@ class RunWriter:
             If the file cannot be written.
         """
         who = [identity.get(name) for name in ("maker", "model", "serial", "firmware")]
-        self._group.commit(
-            ("INSERT INTO instrument VALUES (?, ?, ?, ?, ?, ?, ?)", (key, moment, *who, to_json(settings)))
-        )
+        row = (self._beginning.segment, key, moment, *who, to_json(settings))
+        self._group.commit(insertion("instrument", row))
 
     def flush(self) -> None:
         """Commit every point that still waits.
@@ -254,7 +321,7 @@ class RunWriter:
         self._group.commit()
 
     def seal(self, status: str, results: Mapping[str, object], error: str | None = None) -> str:
-        """End the run file: check its integrity, write its end status, row counts and digests, and close it.
+        """End this segment: check the file's integrity, write end status, row counts and digests, and close it.
 
         Parameters
         ----------
@@ -273,7 +340,8 @@ class RunWriter:
         Raises
         ------
         StoreError
-            If the file cannot be written even now; it has no seal then and reads as interrupted.
+            If the file cannot be written even now (it has no seal then and reads as interrupted), or if a sealed file
+            cannot be copied from the spool to its data root (it stays in the spool then, and is found there).
         """
         if status not in ENDED:
             raise StoreError(f"{self.run_id}: a run ends as one of {', '.join(ENDED)}, got {status!r}")
@@ -284,60 +352,91 @@ class RunWriter:
                 self._group.commit(self._mark(self.count))
             if self.failure is not None:
                 status, error = "failed", self.failure
-                self._group.recover(make_room=self._ballast.unlink)
-                error += f"; in the end {self.acknowledged} of {self.count} points are stored"
+                taken = self.count
+                try:
+                    self._group.reopen(make_room=self._ballast.unlink)
+                except StoreError as cause:
+                    error = str(cause)
+                    self._group.drop_waiting()
+                error += f"; in the end {self.acknowledged} of {taken} points are stored"
         finally:
             connection = self._group.stop()
             try:
                 if self.failure is None:
-                    status = write_seal(connection, status, _utc(), times, figures, error)
+                    status = write_seal(connection, self._beginning.segment, status, utc_now(), times, figures, error)
             except (sqlite3.Error, OSError) as cause:
                 raise StoreError(
                     f"{self.path}: the seal cannot be written: {cause}; the run reads as interrupted"
                 ) from cause
             finally:
+                end_log(connection)
                 connection.close()
                 self._ballast.unlink(missing_ok=True)
+        if self._home is not None:
+            self.path = deliver(self.path, self._home)
         return status
 
     def close(self) -> None:
         """Commit what can be and close without a seal: the run reads as interrupted once this process has ended."""
         with contextlib.suppress(StoreError):
             self.flush()
-        self._group.stop().close()
+        connection = self._group.stop()
+        end_log(connection)
+        connection.close()
         self._ballast.unlink(missing_ok=True)
 
-    def _mark(self, points: int) -> tuple[str, Sequence[Cell]]:
-        wall_s, instrument_s = self.times()
-        sql = "INSERT INTO progress (wall_s, instrument_s, points, percent) VALUES (?, ?, ?, ?)"
-        return sql, (wall_s, instrument_s, points, self.percent)
+    def _belongs_to(self, root: Path, why: str | None) -> None:
+        if why is not None:
+            self._home = root
+            self.event(
+                "spool", f"the data root {root} is {why}: the run grows in {self.path.parent} until it is sealed"
+            )
 
-    def _write_header(self, connection: sqlite3.Connection, header: RunHeader, columns: list[list[str | None]]) -> None:
-        process = this_process()
-        started = _utc()
-        facts = {
-            **header.facts,
-            "run_id": self.run_id,
-            "schema": SCHEMA_VERSION,
-            "procedure": header.procedure,
-            "station": header.station,
-            "simulated": header.simulated,
-            "columns": columns,
-            "started_utc": started,
-        }
-        connection.executemany("INSERT INTO run VALUES (?, ?)", [(key, to_json(value)) for key, value in facts.items()])
-        connection.execute(
-            "INSERT INTO segment (started_utc, host, pid, process) VALUES (?, ?, ?, ?)",
-            (started, process.host, process.pid, process.mark),
+    def _next(self, table: str) -> int:
+        self._last[table] += 1
+        return self._last[table]
+
+    def _mark(self, points: int) -> tuple[str, Sequence[object]]:
+        return insertion("progress", (self._next("progress"), utc_now(), *self.times(), points, self.percent))
+
+
+def _columns_to_resume(path: Path) -> tuple[Column, ...]:
+    with Run(path) as run:
+        if run.schema < SCHEMA_VERSION:
+            raise StoreError(
+                f"{path}: was made with schema {run.schema}, which tells no unit of work from the next;"
+                " it can be read, not resumed"
+            )
+        if "recovered_from" in run.header:
+            raise StoreError(f"{path}: was recovered from a damaged file; what was applied is not known for certain")
+        # once more in the transaction; here, so that a file that is refused is not even opened for writing
+        refuse_to_resume(str(path), run.segments()[-1])
+        columns = run.columns
+    findings = verify_run(path)
+    if findings:
+        raise StoreError(
+            f"{path}: {findings[0].place}: {findings[0].message}; a damaged run is not resumed:"
+            " see `labctl verify` and `labctl recover`"
         )
-        connection.executemany(
-            "INSERT INTO parameter VALUES (?, ?, ?, ?, ?)",
-            [
-                (item.name, item.label, to_json(plain(item.value)), item.unit, item.text or str(plain(item.value)))
-                for item in header.parameters
-            ],
-        )
+    return columns
 
 
-def _utc() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+def _write_header(
+    connection: sqlite3.Connection, header: RunHeader, run_id: str, columns: Sequence[Column], utc: str
+) -> None:
+    facts = {
+        **header.facts,
+        "run_id": run_id,
+        "schema": SCHEMA_VERSION,
+        "procedure": header.procedure,
+        "station": header.station,
+        "simulated": header.simulated,
+        "columns": [[column.name, column.unit] for column in columns],
+        "started_utc": utc,
+    }
+    for key, value in facts.items():
+        connection.execute(*insertion("run", (key, to_json(value))))
+    for item in header.parameters:
+        value = plain(item.value)
+        row = (item.name, item.label, to_json(value), item.unit, item.text or str(value))
+        connection.execute(*insertion("parameter", row))

@@ -83,3 +83,9 @@ def test_process_is_alive_only_when_it_is_the_very_same(monkeypatch):
     assert not is_alive(ProcessMark(here.host, child.pid, mark))
     child.wait()
     assert not is_alive(ProcessMark(here.host, child.pid, mark))
+
+
+def test_latest_says_so_when_there_are_only_files_that_cannot_be_read(tmp_path):
+    (tmp_path / "20260131-235959-x-1a2b.run.sqlite").write_bytes(b"x" * 100)
+    with pytest.raises(StoreError, match=r"none of the 1 run files here can be read; see `labctl verify --all`"):
+        open_run("latest", tmp_path)

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import sqlite3
+import struct
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -123,6 +125,7 @@ def test_missing_column_is_no_value_when_left_out(writer):
         ({"Conductance (S)": np.complex64(1)}, "takes a number or None"),
         ({"Flags": frozenset({"a"})}, "takes a number, text or None"),
         ({"Flags": b"a"}, "takes a number, text or None"),
+        ({"Flags": "\ud800"}, "text that UTF-8 can hold"),
         ({"Row": 2**63}, "64 bits"),
     ],
 )
@@ -146,6 +149,10 @@ def test_points_are_taken_all_or_none_when_one_is_wrong(writer):
         (["A", "a"], "clashes with 'A'"),
         (["Seq"], "clashes with seq"),
         ([" "], "empty label"),
+        (["_CRC"], "the checksum"),
+        (["_action"], "the unit of work"),
+        (["\ud800"], "no SQL name can hold"),
+        (["a\0"], "no SQL name can hold"),
         (["G (quux)"], "not a unit"),
     ],
 )
@@ -207,8 +214,13 @@ def test_seal_states_rows_and_digests_when_run_finishes(writer):
     run = open_run(writer.path)
     assert run.seal["integrity"] == "ok"
     assert run.seal["rows"]["point"] == 2
-    lines = [json.dumps(row) for row in ([1, 1, 0.1, 0.0, None], [2, 2, 1 / 3, 0.0, "b"])]
+    # the checksums, from their definition: table, kinds, eight bytes a value; text is its CRC-32 and its length
+    first = zlib.crc32(b"point iiffnn" + struct.pack("<qqddqq", 1, 1, 0.1, 0.0, 0, 0))
+    second = zlib.crc32(b"point iifftn" + struct.pack("<qqddIIq", 2, 2, 1 / 3, 0.0, zlib.crc32(b"b"), 1, 0))
+    lines = [json.dumps(row) for row in ([1, 1, 0.1, 0.0, None, None, first], [2, 2, 1 / 3, 0.0, "b", None, second])]
     assert run.seal["sha256"]["point"] == hashlib.sha256("".join(line + "\n" for line in lines).encode()).hexdigest()
+    block = run.seal["blocks"]
+    assert block == {"rows": 10_000, "sha256": [run.seal["sha256"]["point"]]}
     assert run.instruments["smu1"]["settings"] == {"start": {"nplc": 1.0}}
     assert run.instruments["smu1"]["serial"] == "1"
     summary = run.summary()
