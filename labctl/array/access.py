@@ -153,7 +153,8 @@ class CrossbarAccess:
         values_a = [reading.value for reading in readings]
         current_a = None if None in values_a else sum(value for value in values_a if value is not None)
         conductance_s = None if current_a is None else current_a / self.read_voltage_v
-        return CellReading(row, column, self.read_voltage_v, conductance_s, current_a, flags, time_s)
+        raw = "; ".join(reading.raw for reading in readings if reading.flags)
+        return CellReading(row, column, self.read_voltage_v, conductance_s, current_a, flags, time_s, raw)
 
     def pulse(self, row: int, column: int, voltage_v: float, width_s: float) -> PulseRecord:
         """Give one rectangular pulse to one cell; every source is back at 0 V afterwards.

@@ -30,6 +30,8 @@ class CellReading:
         Flags of the readings, sorted; empty for a good one.
     time_s : float, unit s
         When the reading was complete, on the station's clock.
+    raw : str
+        What the instrument sent, of the readings that carry a flag; empty for a good one.
     """
 
     row: int
@@ -39,6 +41,7 @@ class CellReading:
     current_a: float | None
     flags: tuple[str, ...]
     time_s: float
+    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)

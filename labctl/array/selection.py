@@ -12,7 +12,7 @@ from labctl.errors import StationError
 __all__ = ["parse_cells"]
 
 _FORMS = "'all', 'ROW,COLUMN' such as '3,4', ranges such as '0:8,0:32', or the path of a CSV mask of 0 and 1"
-_RANGE = re.compile(r"\s*(\d*)\s*(:?)\s*(\d*)\s*")
+_RANGE = re.compile(r"\s*([0-9]{0,9})\s*(:?)\s*([0-9]{0,9})\s*")
 
 
 def parse_cells(text: str, shape: tuple[int, int]) -> list[tuple[int, int]]:
@@ -65,7 +65,7 @@ def _from_mask(path: Path, shape: tuple[int, int]) -> list[tuple[int, int]]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = [[field.strip() for field in row] for row in csv.reader(stream) if row]
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, csv.Error) as error:  # ValueError: no UTF-8, or a NUL in the path
         raise StationError(f"cells: the mask {path} cannot be read: {error}") from error
     if len(rows) != shape[0] or any(len(row) != shape[1] for row in rows):
         raise StationError(f"cells: the mask {path} must have {shape[0]} lines of {shape[1]} fields")

@@ -18,7 +18,7 @@ from labctl.errors import StationError
 
 __all__ = ["Levels", "load_target", "target_names"]
 
-_LEVEL = re.compile(r"\d+")
+_LEVEL = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,10 @@ def load_target(name_or_path: str, shape: tuple[int, int], levels: Levels) -> np
         If there is no such map, or its shape, a field or a value is wrong; line and field are named.
     """
     text, place = _read(name_or_path)
-    rows = [[field.strip() for field in row] for row in csv.reader(text.splitlines()) if row]
+    try:
+        rows = [[field.strip() for field in row] for row in csv.reader(text.splitlines()) if row]
+    except csv.Error as error:
+        raise StationError(f"target {place}: no valid CSV: {error}") from error
     widths = sorted({len(row) for row in rows})
     if len(rows) != shape[0] or widths != [shape[1]]:
         raise StationError(
@@ -107,7 +110,7 @@ def _read(name_or_path: str) -> tuple[str, str]:
     if path.suffix.lower() == ".csv":
         try:
             return path.read_text(encoding="utf-8-sig"), str(path)
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise StationError(f"target {path}: cannot be read: {error}") from error
     if name_or_path not in target_names():
         raise StationError(

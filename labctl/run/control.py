@@ -51,11 +51,6 @@ class RunControl:
         self.insisted = False
         self.paused = False
 
-    @property
-    def asked(self) -> bool:
-        """Whether the run has anything to obey."""
-        return self.paused or self.abort_reason is not None
-
     def abort(self, reason: str = "the operator asked for it") -> None:
         """Ask the run to stop at its next point; asked again, the run does not wait for the procedure's consent.
 
@@ -70,7 +65,7 @@ class RunControl:
             self.insisted = True
 
     def pause(self) -> None:
-        """Ask the run to wait after its next point. Outputs stay as they are."""
+        """Ask the run to wait before its next action, with its outputs off if the procedure knows how."""
         self.paused = True
 
     def resume(self) -> None:
@@ -100,7 +95,7 @@ def signals_abort(control: RunControl) -> Iterator[None]:
         again = control.abort_reason is not None
         control.abort(f"signal {signal.Signals(number).name}")
         if again:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(f"signal {signal.Signals(number).name}, twice")
 
     with _handling(on_signal):
         yield

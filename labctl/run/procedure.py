@@ -10,25 +10,33 @@ A procedure declares parameters and columns, and measures in ``execute`` through
         DATA_COLUMNS = ["Row (1)", "Conductance (S)", "Flags"]   # unit: number; no unit: text (or anything plain)
 
         def execute(self):
-            self.emit("results", {"Row (1)": self.row, "Conductance (S)": 1e-5, "Flags": None})
+            plan = {"Row (1)": self.row}
+            rows = self.perform(plan, lambda: {"Conductance (S)": self.read()}, stimulates=False)
+
+Everything that speaks to an instrument belongs into ``perform``: what is done there can be resumed after a power cut.
 
 Not here: what runs it and where its records go (:mod:`labctl.run.engine`).
 """
 
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pymeasure.experiment import Parameter, Procedure
 
 from labctl.errors import RunError
 from labctl.run.parameters import allowed_values, convert_value, format_parameter
+from labctl.store.columns import Cell
 
 if TYPE_CHECKING:
+    from labctl.run.preflight import Estimate
     from labctl.station import Station
 
-__all__ = ["TOPICS", "LabProcedure", "describe_parameters"]
+__all__ = ["IN_DOUBT", "TOPICS", "LabProcedure", "Row", "describe_parameters"]
 
+Row = Mapping[str, Cell]
+
+IN_DOUBT = "in_doubt"
 TOPICS = ("results", "batch results", "progress", "array", "event", "summary")
 
 
@@ -43,6 +51,12 @@ class LabProcedure(Procedure):
     **values
         Parameters by attribute name, as values or as text ("10us").
 
+    Attributes
+    ----------
+    resumable : bool
+        Whether a run can be resumed: True for a procedure that asks for the same actions in the same order, given the
+        same parameters and the same rows, and speaks to instruments in :meth:`perform` only.
+
     Raises
     ------
     RunError
@@ -50,6 +64,11 @@ class LabProcedure(Procedure):
     """
 
     station: "Station"
+    resumable: ClassVar[bool] = False
+
+    faults = Parameter(
+        "Faults", default="", description="Faults to inject into a simulated rack; see `labctl bench faults`"
+    )
 
     def __init__(self, **values: object) -> None:
         super().__init__()
@@ -95,7 +114,41 @@ class LabProcedure(Procedure):
             In a subclass, with the rule and the remedy; no run file is made then.
         """
 
-    def attach(self, emit: Callable[[str, Any], None], should_stop: Callable[[], bool]) -> None:
+    def estimate(self) -> "Estimate | None":
+        """Estimate points and duration from the parameters and ``self.station``; None where nobody can know."""
+        return None
+
+    def monitors(self) -> Mapping[str, float]:
+        """Return what conditions may watch besides the columns, by name; called about once a second, between actions.
+
+        Returns
+        -------
+        mapping of str to float, unit as the names say
+        """
+        return {}
+
+    def stand_down(self) -> None:
+        """Switch outputs off without losing the place: the run is going to wait. The next action switches them on.
+
+        A procedure that does not say how leaves its outputs as they are.
+        """
+
+    def went_live(self, in_doubt: Row | None) -> None:
+        """Look at the sample before a resumed run goes on: called once, before the first action that is not recalled.
+
+        Parameters
+        ----------
+        in_doubt : mapping of str to float, int, str or None, or None
+            Row of the stimulus that was cut by the interruption and is not repeated.
+        """
+
+    def attach(
+        self,
+        emit: Callable[[str, Any], None],
+        should_stop: Callable[[], bool],
+        perform: Callable[..., list[dict[str, Cell]]] | None = None,
+        elapsed_s: Callable[[], float] | None = None,
+    ) -> None:
         """Give the procedure its ways out: the engine (or a test) calls this before ``startup``.
 
         Parameters
@@ -104,8 +157,50 @@ class LabProcedure(Procedure):
             Takes a topic and its record.
         should_stop : callable
             Tells whether an abort was asked for.
+        perform, elapsed_s : callable, optional
+            In place of the methods of these names.
         """
-        self.__dict__.update(emit=emit, should_stop=should_stop)
+        ways: dict[str, Any] = {"emit": emit, "should_stop": should_stop, "perform": perform, "elapsed_s": elapsed_s}
+        self.__dict__.update({name: way for name, way in ways.items() if way is not None})
+
+    def perform(self, plan: Row, do: Callable[[], Row | Sequence[Row]], *, stimulates: bool) -> list[dict[str, Cell]]:
+        """Do one unit of work: the smallest thing that a resumed run does not do twice.
+
+        The rows that come back are those of the file. In a run that is resumed they may have been measured before the
+        interruption, and ``do`` is not called then. A stimulus that was cut, or whose confirmation did not come, is
+        never repeated: its row holds the plan and the flag ``in_doubt``; read the sample afterwards.
+
+        Parameters
+        ----------
+        plan : mapping of str to float, int, str or None
+            What is about to be done, by column label; part of every row.
+        do : callable
+            Does it, and returns one row or several, without what the plan says already.
+        stimulates : bool
+            Whether it changes the sample. The plan is then in the file before ``do`` is called.
+
+        Returns
+        -------
+        list of dict
+            The rows with every column; NaN and what was left out is None.
+
+        Raises
+        ------
+        Aborted
+            If an abort was asked for and the procedure has not met it in :meth:`should_stop` yet; nothing was done.
+        RunError
+            If it does not fit the run that is resumed, or breaks a rule of rows.
+        StoreError
+            If the file refuses a row, or could not be written.
+        """
+        given = do()
+        rows = [{**plan, **row} for row in ([given] if isinstance(given, Mapping) else given)]
+        self.emit("batch results", rows)
+        return rows
+
+    def elapsed_s(self) -> float:
+        """Return the time since the run began, unit s, on the clock of the rack and going on over a resume."""
+        return self.station.clock.now_s()
 
     def emit(self, topic: str, record: Any) -> None:
         """Hand a record to the run.
@@ -113,7 +208,8 @@ class LabProcedure(Procedure):
         Parameters
         ----------
         topic : str
-            ``"results"``: a mapping from DATA_COLUMNS to value; ``"batch results"``: a sequence of such;
+            ``"results"``: a mapping from DATA_COLUMNS to value; ``"batch results"``: a sequence of such; each is an
+            action that a resumed run recalls, though what was measured for it is measured again: use :meth:`perform`;
             ``"progress"``: 0 to 100; ``"array"``: a mapping with ``name``, ``data``, ``dims``, ``unit``;
             ``"event"``: a mapping with ``kind``, ``message``; ``"summary"``: a mapping that joins the run's results.
         record : object
@@ -154,7 +250,9 @@ def describe_parameters(procedure_class: type[LabProcedure]) -> list[dict[str, A
         ``description``.
     """
     parameters: dict[str, Parameter] = procedure_class()._parameters
-    declared = [name for base in reversed(procedure_class.__mro__) for name in vars(base)]
+    # the parameters that all procedures have come last
+    declared = [name for base in reversed(procedure_class.__mro__) if base is not LabProcedure for name in vars(base)]
+    declared += list(vars(LabProcedure))
     return [
         {
             "name": name,

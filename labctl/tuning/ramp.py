@@ -12,6 +12,8 @@ from math import log
 
 __all__ = ["Experience", "Ramp", "RampSettings"]
 
+_LEAST_CHANGE = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class Experience:
@@ -127,7 +129,8 @@ class Ramp:
                 self.experience = Experience(self._sign * self._voltage_v, log_change)
             elif self._voltage_v >= stop:
                 return None
-        wanted = min(settings.aim * abs(log(target_s / conductance_s)), settings.max_log_change)
+        # a reading that is the target to the bit wants no change at all, and 0 has no logarithm
+        wanted = max(min(settings.aim * abs(log(target_s / conductance_s)), settings.max_log_change), _LEAST_CHANGE)
         if not settings.is_adaptive:
             magnitude = start if self._voltage_v is None else self._voltage_v + settings.step_v
         elif self._voltage_v is None:

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from pymeasure.experiment import ListParameter, Parameter
 
-from labctl.array import CellReading, CrossbarAccess, PulseRecord, parse_cells
+from labctl.array import CellReading, CrossbarAccess, parse_cells
 from labctl.array.access import PulseWith
 from labctl.run import LabProcedure, QuantityParameter
+from labctl.run.procedure import Row
 from labctl.tuning import Note, Pulse, Staircase
 
 __all__ = ["COLUMNS", "ArrayProcedure", "RecordedCells"]
@@ -29,7 +30,13 @@ COLUMNS = [
     "Pass",
     "Time (s)",
     "Flags",
+    "Raw",
 ]
+
+Cell = tuple[int, int]
+
+# how many of the cells that were read last are read again when an interrupted run goes on
+_LOOKED_AT = 4
 
 
 class ArrayProcedure(LabProcedure):
@@ -58,6 +65,64 @@ class ArrayProcedure(LabProcedure):
     )
 
     DATA_COLUMNS: ClassVar[list[str]] = COLUMNS
+    resumable: ClassVar[bool] = True
+
+    def __init__(self, **values: object) -> None:
+        super().__init__(**values)
+        self._access: CrossbarAccess | None = None
+        self._last_read: dict[Cell, float | None] = {}
+
+    def stand_down(self) -> None:
+        """Put the sources to 0 V and off and open the relays; the next reading or pulse prepares them again."""
+        if self._access is not None:
+            self._access.release()
+
+    def went_live(self, in_doubt: Row | None) -> None:
+        """Read the cells again that were read last before the interruption, and note how they drifted.
+
+        Parameters
+        ----------
+        in_doubt : mapping of str to float, int, str or None, or None
+            Row of the stimulus that was cut; its cell is the first.
+        """
+        if self._access is None:
+            return
+        cells = list(self._last_read)[::-1]
+        if in_doubt is not None:
+            doubtful = cast("Cell", (in_doubt["Row"], in_doubt["Column"]))
+            cells = [doubtful, *(cell for cell in cells if cell != doubtful)]
+        for row, column in cells[:_LOOKED_AT]:
+            before_s, now_s = self._last_read.get((row, column)), self._access.read(row, column).conductance_s
+            change = f"{now_s / before_s - 1.0:+.2%}" if before_s and now_s is not None else "unknown"
+            message = f"cell ({row}, {column}): {_told(before_s)} when last read, {_told(now_s)} now, change {change}"
+            self.emit("event", {"kind": "drift", "message": message})
+
+    def rack_time_s(self, readings: int) -> float:
+        """Estimate how long readings, and the pulses between them, take.
+
+        Parameters
+        ----------
+        readings : int, unit 1
+
+        Returns
+        -------
+        float, unit s
+            For a line frequency of 50 Hz: each reading comes with one of the offset, and moves relays.
+        """
+        return readings * (2.0 * self.integration / 50.0 + 0.05)
+
+    def remember(self, cell: Cell, conductance_s: float | None) -> None:
+        """Keep a reading for a comparison after an interruption.
+
+        Parameters
+        ----------
+        cell : (int, int)
+            Word and bit line.
+        conductance_s : float or None, unit S
+            None where the meter went over range.
+        """
+        self._last_read.pop(cell, None)
+        self._last_read[cell] = conductance_s
 
     def selected_cells(self) -> list[tuple[int, int]]:
         """Return the cells of the parameter ``cells``.
@@ -105,7 +170,9 @@ class ArrayProcedure(LabProcedure):
         CrossbarAccess
             Ready for use.
         """
-        return CrossbarAccess(
+        # readings of another bias scheme or range are not comparable
+        self._last_read.clear()
+        self._access = CrossbarAccess(
             self.station,
             scheme=scheme or self.scheme,
             read_voltage_v=self.read_voltage,
@@ -117,6 +184,7 @@ class ArrayProcedure(LabProcedure):
             may_stress_line=may_stress_line,
             row_stress_v=row_stress_v,
         )
+        return self._access
 
     def emit_map(self, name: str, data: npt.NDArray[Any], unit: str) -> None:
         """Store an array over the cells.
@@ -161,13 +229,13 @@ class RecordedCells:
 
     Parameters
     ----------
-    procedure : LabProcedure
+    procedure : ArrayProcedure
         Whose rows they become.
     access : CrossbarAccess
         The array.
     """
 
-    def __init__(self, procedure: LabProcedure, access: CrossbarAccess) -> None:
+    def __init__(self, procedure: ArrayProcedure, access: CrossbarAccess) -> None:
         self._procedure = procedure
         self._access = access
 
@@ -188,30 +256,27 @@ class RecordedCells:
         float or None, unit S
             Low-field conductance.
         """
-        reading: CellReading = self._access.read(row, column)
-        self._procedure.emit(
-            "results",
-            {
-                "Event": event if note is None else "verify",
-                "Row": row,
-                "Column": column,
-                "Voltage (V)": reading.voltage_v,
-                "Width (s)": None,
+
+        def read() -> Row:
+            reading: CellReading = self._access.read(row, column)
+            return {
                 "Current (A)": reading.current_a,
                 "Conductance (S)": reading.conductance_s,
-                "Target (S)": None if note is None else note.target_s,
-                "Attempt": None if note is None else note.attempt,
-                "Pass": None if note is None else note.pass_number,
-                "Time (s)": reading.time_s,
+                "Time (s)": self._procedure.elapsed_s(),
                 "Flags": ",".join(reading.flags) or None,
-            },
-        )
-        return reading.conductance_s
+                "Raw": reading.raw or None,
+            }
+
+        plan = _plan(event if note is None else "verify", row, column, self._access.read_voltage_v, None, note)
+        (found,) = self._procedure.perform(plan, read, stimulates=False)
+        conductance_s = cast("float | None", found["Conductance (S)"])
+        self._procedure.remember((row, column), conductance_s)
+        return conductance_s
 
     def apply(
         self, row: int, column: int, stimulus: Pulse | Staircase, note: Note | None = None, *, event: str | None = None
     ) -> None:
-        """Pulse a cell and record it.
+        """Pulse a cell and record it; a pulse that was cut by an interruption is recorded with a flag, not repeated.
 
         Parameters
         ----------
@@ -224,25 +289,35 @@ class RecordedCells:
         event : str or None
             Kind of pulse; None tells SET from RESET by the sign.
         """
-        record: PulseRecord
         if isinstance(stimulus, Staircase):
-            record = self._access.staircase(row, column, stimulus.levels_v(), dwell_s=stimulus.dwell_s)
+            levels_v = stimulus.levels_v()
+            voltage_v, width_s = levels_v[-1], stimulus.dwell_s * len(levels_v)
         else:
-            record = self._access.pulse(row, column, stimulus.voltage_v, stimulus.width_s)
-        self._procedure.emit(
-            "results",
-            {
-                "Event": event or ("set" if record.voltage_v > 0.0 else "reset"),
-                "Row": row,
-                "Column": column,
-                "Voltage (V)": record.voltage_v,
-                "Width (s)": record.width_s,
-                "Current (A)": None,
-                "Conductance (S)": None,
-                "Target (S)": None if note is None else note.target_s,
-                "Attempt": None if note is None else note.attempt,
-                "Pass": None if note is None else note.pass_number,
-                "Time (s)": record.time_s,
-                "Flags": None,
-            },
-        )
+            voltage_v, width_s = stimulus.voltage_v, stimulus.width_s
+
+        def pulse() -> Row:
+            if isinstance(stimulus, Staircase):
+                self._access.staircase(row, column, levels_v, dwell_s=stimulus.dwell_s)
+            else:
+                self._access.pulse(row, column, voltage_v, width_s)
+            return {"Time (s)": self._procedure.elapsed_s()}
+
+        kind = event or ("set" if voltage_v > 0.0 else "reset")
+        self._procedure.perform(_plan(kind, row, column, voltage_v, width_s, note), pulse, stimulates=True)
+
+
+def _plan(event: str, row: int, column: int, voltage_v: float, width_s: float | None, note: Note | None) -> Row:
+    return {
+        "Event": event,
+        "Row": row,
+        "Column": column,
+        "Voltage (V)": voltage_v,
+        "Width (s)": width_s,
+        "Target (S)": None if note is None else note.target_s,
+        "Attempt": None if note is None else note.attempt,
+        "Pass": None if note is None else note.pass_number,
+    }
+
+
+def _told(conductance_s: float | None) -> str:
+    return "no value" if conductance_s is None else f"{conductance_s:.6g} S"

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from labctl.run.preflight import Estimate
+from labctl.tuning import Staircase
 from labctl_procedures.array_procedure import COLUMNS
 from labctl_procedures.forming import FormingSettings
 from labctl_procedures.forming_procedure import FormingProcedure
@@ -29,6 +31,19 @@ class FormArray(FormingProcedure):
         """
         self.selected_cells()
         FormingSettings.of(self)
+
+    def estimate(self) -> Estimate:
+        """Return the rows and the time of staircases that all go to their stop voltage."""
+        steps = len(Staircase(self.form_start, self.form_stop, self.form_step, self.form_width).levels_v())
+        cells = len(self.selected_cells())
+        readings = cells * (steps + 2)
+        return Estimate(
+            readings + cells * steps,
+            self.rack_time_s(readings) + cells * steps * self.form_width,
+            voltage_v=self.form_stop,
+            current_a=self.form_limit,
+            width_s=self.form_width,
+        )
 
     def execute(self) -> None:
         """Form the selected cells."""

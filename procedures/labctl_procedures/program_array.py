@@ -13,6 +13,7 @@ from pymeasure.experiment import BooleanParameter, IntegerParameter, ListParamet
 from labctl.array import Levels, load_target
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
+from labctl.run.preflight import Estimate
 from labctl.tuning import (
     CellState,
     FailureReason,
@@ -32,6 +33,8 @@ from labctl_procedures.programming_results import programming_results
 __all__ = ["CellStatus", "ProgramArray"]
 
 _UNFORMED = "does not form at the stop voltage"
+# a pulse and its verify are two rows; forming and several passes have room in it
+_ROWS_PER_CELL = 400
 _NOISE_CELLS, _NOISE_READINGS = 16, 8
 
 
@@ -148,6 +151,12 @@ class ProgramArray(FormingProcedure):
                 f"program_array: pair_columns must be even and at most {self.station.sample.columns}, "
                 f"got {self.pair_columns}"
             )
+
+    def estimate(self) -> Estimate:
+        """Return a generous number of rows: what a cell takes is only known when it has been programmed."""
+        rows = len(self.selected_cells()) * _ROWS_PER_CELL
+        voltages_v = [abs(self.reset_stop), self.set_stop] + [self.form_stop] * self.form_unformed
+        return Estimate(rows, self.rack_time_s(rows // 2), voltage_v=max(voltages_v))
 
     def execute(self) -> None:
         """Form, program in passes, read back, and report."""

@@ -6,6 +6,7 @@ import numpy as np
 from pymeasure.experiment import IntegerParameter
 
 from labctl.analysis.programming import read_noise
+from labctl.run.preflight import Estimate
 from labctl_procedures.array_procedure import COLUMNS, ArrayProcedure, RecordedCells
 
 __all__ = ["ReadArray"]
@@ -34,6 +35,11 @@ class ReadArray(ArrayProcedure):
             If ``cells`` names none, or one outside the array.
         """
         self.selected_cells()
+
+    def estimate(self) -> Estimate:
+        """Return the number of readings and the time that they take."""
+        readings = len(self.selected_cells()) * self.averages
+        return Estimate(readings, self.rack_time_s(readings), voltage_v=self.read_voltage, current_a=_READ_LIMIT_A)
 
     def execute(self) -> None:
         """Read the selected cells, ``averages`` times each."""

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -28,6 +29,11 @@ class FakeStation:
     simulated: bool = True
     bench_info: dict = field(default_factory=lambda: {"seed": 5})
     sample: dict = field(default_factory=lambda: {"rows": 2})
+    wiring: dict = field(default_factory=lambda: {"matrix": "mat1"})
+    content: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(instruments={}, expired_calibration="warn")
+    )
+    in_process: bool = True
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(100.0))
     log: list = field(default_factory=list)
     off_error: BaseException | None = None
@@ -37,6 +43,15 @@ class FakeStation:
 
     def settings(self):
         return {"smu1": {"nplc": 1.0}}
+
+    def left_on(self):
+        return []
+
+    def drain(self):
+        return []
+
+    def inject_faults(self, spec):
+        self.log.append(f"faults {spec}")
 
     def safe_off(self):
         self.log.append("off")
@@ -107,7 +122,7 @@ def test_run_holds_everything_when_procedure_finishes(tmp_path):
     assert (summary["status"], summary["error"], summary["procedure"]) == ("finished", None, "count")
     assert summary["instrument_time_s"] == pytest.approx(2.0)
     assert 0 < summary["wall_time_s"] < 60
-    assert summary["parameters"] == {"points": 4, "step_s": 0.5}
+    assert summary["parameters"] == {"faults": "", "points": 4, "step_s": 0.5}
     assert summary["results"] == {"last": 4.0}
     assert run.rows() == [(0, 100.5), (1, 101.0), (2, 101.5), (3, 102.0)]
     assert run.arrays()["map"].shape == (2, 2)
@@ -124,7 +139,7 @@ def test_run_holds_everything_when_procedure_finishes(tmp_path):
 @pytest.mark.parametrize(
     ("parameters", "error", "rule"),
     [
-        ({"pionts": 3}, RunError, "it has: points, step_s"),
+        ({"pionts": 3}, RunError, "it has: faults, points, step_s"),
         ({"step_s": "20 s"}, RunError, "must be 0 s to 10 s, got 20 s"),
         ({"points": 13}, StationError, "unlucky"),
     ],
@@ -244,15 +259,17 @@ def test_signal_aborts_and_handlers_come_back_when_installed(tmp_path, number):
     assert signal.getsignal(number) is before
 
 
-def test_second_signal_stops_at_once_when_procedure_does_not_listen(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_second_signal_stops_at_once_when_procedure_does_not_listen(tmp_path, number):
     class Stubborn(Count):
         def execute(self):
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
+            signal.raise_signal(number)
             raise AssertionError("not reached")
 
     station = FakeStation()
-    assert execute(tmp_path, Stubborn, station, install_signal_handler=True).status == "aborted"
+    run = execute(tmp_path, Stubborn, station, install_signal_handler=True)
+    assert (run.status, run.summary()["error"]) == ("aborted", f"aborted: signal {signal.Signals(number).name}, twice")
     assert station.log[-1] == "off"
 
 

@@ -47,7 +47,7 @@ def test_procedure_leaves_parameter_unset_when_it_has_no_default():
 
 def test_procedure_lists_known_names_when_parameter_is_unknown():
     # PyMeasure's constructor ignores it silently
-    with pytest.raises(RunError, match=r"no parameter 'widht_s'; it has: resistance_ohm, row, scheme"):
+    with pytest.raises(RunError, match=r"no parameter 'widht_s'; it has: faults, resistance_ohm, row, scheme"):
         ReadCellTwice(widht_s=1e-6)
 
 
@@ -87,7 +87,15 @@ def test_emit_and_should_stop_refuse_when_procedure_is_not_run():
 
 def test_describe_parameters_keeps_order_of_declaration_when_asked():
     described = describe_parameters(ReadCellTwice)
-    assert [item["name"] for item in described] == ["row", "width_s", "resistance_ohm", "scheme", "verify", "target"]
+    assert [item["name"] for item in described] == [
+        "row",
+        "width_s",
+        "resistance_ohm",
+        "scheme",
+        "verify",
+        "target",
+        "faults",
+    ]
     assert described[1] == {
         "name": "width_s",
         "label": "Pulse width",
