@@ -2,15 +2,19 @@
 
 import inspect
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labctl.cli.codes import ExitCode
-from labctl.cli.output import RunProgress, complain, print_json, print_table
+from labctl.cli.holding import Between, Hold, parse_conditions
+from labctl.cli.output import RunProgress, complain, duration, print_json, print_table
 from labctl.cli.summary import print_summary
 
-__all__ = ["CODES", "add_commands"]
+if TYPE_CHECKING:
+    from labctl.store import Run
+
+__all__ = ["CODES", "add_commands", "tell_end"]
 
 CODES = {"finished": ExitCode.FINISHED, "aborted": ExitCode.ABORTED}
 Station = Annotated[str, typer.Option("--station", "-s", help="Name or file of the station.")]
@@ -35,19 +39,62 @@ def run(
     station: Station,
     parameter: Parameters = [],  # noqa: B006 - Typer copies it
     out: Out = None,
+    hold: Hold = [],  # noqa: B006 - Typer copies it
+    between: Between = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Open nothing: show the stimuli that would be applied, at most.")
+    ] = False,
 ) -> int:
     """Run a procedure on a station and write its run file."""
+    from labctl.cli.rehearsal import print_dry_run
     from labctl.run import execute_procedure
+    from labctl.run.dry_run import dry_run, estimate_run
     from labctl_procedures import find_procedure
 
     values = split_parameters(parameter)
     procedure_class = find_procedure(procedure)
+    if dry:
+        rehearsed = dry_run(procedure_class, station, values)
+        if as_json:
+            print_json(rehearsed.as_dict())
+        else:
+            print_dry_run(rehearsed)
+        return int(ExitCode.WRONG if rehearsed.is_refused else ExitCode.FINISHED)
+    estimate = estimate_run(procedure_class, station, values)
+    if estimate is not None and not quiet:
+        told = f"about {estimate.points} points in {duration(estimate.duration_s)} of the rack"
+        typer.echo(f"{procedure} on {station}: {told}", err=True)
+    conditions = parse_conditions(hold, between)
     with RunProgress(procedure, visible=not quiet) as progress:
         finished = execute_procedure(
-            procedure_class, station, values, out=out, observer=progress, install_signal_handler=True
+            procedure_class,
+            station,
+            values,
+            out=out,
+            observer=progress,
+            conditions=conditions,
+            install_signal_handler=True,
         )
+    return tell_end(finished, as_json=as_json, quiet=quiet)
+
+
+def tell_end(finished: "Run", *, as_json: bool, quiet: bool) -> int:
+    """Say how a run ended.
+
+    Parameters
+    ----------
+    finished : Run
+        Sealed.
+    as_json, quiet : bool
+        As the options say.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
     summary = finished.summary()
     if as_json:
         print_json(summary)

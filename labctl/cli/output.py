@@ -89,6 +89,9 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+_SHOWN = frozenset({"warning", "error", "hold", "release", "in_doubt", "unconfirmed", "guardian", "instrument"})
+
+
 class RunProgress:
     """A run's observer that draws a bar with remaining time, wall time and instrument time.
 
@@ -143,8 +146,8 @@ class RunProgress:
         self._progress.update(self._task, completed=percent, instrument=duration(instrument_s))
 
     def event(self, kind: str, message: str) -> None:
-        """Print warnings and errors above the bar."""
-        if kind in {"warning", "error"}:
+        """Print above the bar what its operator should know at once."""
+        if kind in _SHOWN:
             self._progress.console.print(f"{kind}: {message}", markup=False)
 
     def finished(self, status: str) -> None:

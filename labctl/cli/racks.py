@@ -1,4 +1,7 @@
-"""Commands on racks: stations, instruments, doctor, simulated benches; and where the window will be."""
+"""Commands on racks: stations, instruments, doctor; and where the window will be.
+
+Not here: simulated benches (:mod:`labctl.cli.bench`).
+"""
 
 import re
 from collections.abc import Mapping
@@ -6,10 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from labctl.analysis.wording import format_value
 from labctl.cli.codes import ExitCode
 from labctl.cli.measure import Station
-from labctl.cli.output import complain, duration, print_json, print_table
+from labctl.cli.output import complain, print_json, print_table
 
 __all__ = ["add_commands"]
 
@@ -17,7 +19,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 # a cross-reference of a docstring, of which a terminal shows the last name
 REFERENCE = re.compile(r":\w+:`[^`]*?(\w+)`")
 UNITS = {"v": "V", "a": "A", "s": "s", "j": "J", "w": "W"}
-BenchName = Annotated[str, typer.Argument(help="Name or file of the bench.")]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -32,11 +33,6 @@ def add_commands(app: typer.Typer) -> None:
     app.command("instruments")(instruments)
     app.command("doctor")(doctor)
     app.command("gui")(gui)
-    bench = typer.Typer(help="Simulated benches: show or renew the die.", invoke_without_command=True)
-    bench.callback()(bench_help)
-    bench.command("show")(bench_show)
-    bench.command("reset")(bench_reset)
-    app.add_typer(bench, name="bench")
 
 
 def stations(
@@ -136,61 +132,3 @@ def gui() -> int:
     """Say where the window is."""
     complain("the window comes in a later version; until then use `labctl run`, `labctl show` and `labctl report`")
     return int(ExitCode.WRONG)
-
-
-def bench_help(context: typer.Context) -> None:
-    """Simulated benches: show or renew the die."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-
-
-def bench_show(name: BenchName, as_json: AsJson = False) -> None:
-    """Show a simulated bench and the true state of its die."""
-    import numpy as np
-
-    from labctl.units import format_quantity
-    from labctl_mock.bench.bench import Bench
-
-    with Bench.open(name) as bench:
-        info, truth = bench.info(), bench.truth()
-    formed = np.asarray(truth["formed"], dtype=bool)
-    conductance_s = np.asarray(truth["conductance_s"], dtype=float)
-    stuck = np.asarray(truth["stuck"])
-    content: dict[str, Any] = {
-        **info,
-        "cells": int(formed.size),
-        "formed": int(formed.sum()),
-        "stuck": int(np.count_nonzero(stuck)),
-        "conductance_median_s": float(np.median(conductance_s)),
-        "conductance_of_formed_median_s": float(np.median(conductance_s[formed])) if formed.any() else None,
-    }
-    if as_json:
-        print_json({**content, "conductance_s": conductance_s.tolist()})
-        return
-    effects, violations = content.pop("effects"), content.pop("violations")
-    content["die_age"] = duration(float(content.pop("die_age_s")))
-    for name in ("conductance_median", "conductance_of_formed_median"):
-        value = content.pop(f"{name}_s")
-        content[name] = "" if value is None else format_quantity(value, "S", digits=3)
-    content["effects"] = ", ".join(name for name, is_on in effects.items() if is_on)
-    content["switched off"] = ", ".join(name for name, is_on in effects.items() if not is_on) or "none"
-    content["violations"] = ", ".join(f"{count} x {kind}" for kind, count in violations.items()) or "none"
-    print_table(
-        ("simulated bench", ""), [(key.replace("_", " "), format_value(value)) for key, value in content.items()]
-    )
-
-
-def bench_reset(
-    name: BenchName,
-    seed: Annotated[int | None, typer.Option(help="Seed of the fresh die; default the bench file's.")] = None,
-    without: Annotated[
-        list[str],
-        typer.Option(help="Switch an effect off: half_select, wire_resistance, read_noise, ...; repeat."),
-    ] = [],  # noqa: B006 - Typer copies it
-) -> None:
-    """Put a fresh die on a simulated bench; the old one is gone."""
-    from labctl_mock.bench.bench import Bench
-
-    Bench.reset(name, seed=seed, effects=dict.fromkeys(without, False))
-    off = f", without {', '.join(without)}" if without else ""
-    typer.echo(f"{name}: fresh die, seed {'of the bench file' if seed is None else seed}{off}")

@@ -1,5 +1,6 @@
 """Commands on runs that were made: list, show, export, report."""
 
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
@@ -64,7 +65,7 @@ def show(context: typer.Context, run: RunReference = "latest", root: DataRoot = 
             events = events[events["kind"] != "traceback"]
         shown = events[["wall_s", "instrument_s", "points", "kind", "message"]].tail(EVENTS_SHOWN)
         rows = [
-            (duration(wall_s), duration(instrument_s), *rest)
+            (*("" if time_s is None or isnan(time_s) else duration(time_s) for time_s in (wall_s, instrument_s)), *rest)
             for wall_s, instrument_s, *rest in shown.to_numpy().tolist()
         ]
         if rows:

@@ -32,6 +32,10 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         ("started", f"{str(summary['started_utc'])[:19].replace('T', ' ')} UTC"),
         ("points", summary["points"]),
     ]
+    if summary["segments"] > 1:
+        rows.append(("resumed", f"{summary['segments'] - 1} x"))
+    if summary["in_doubt"]:
+        rows.append(("in doubt", f"{summary['in_doubt']} stimuli that may or may not have been applied"))
     for label, key in (("wall time", "wall_time_s"), ("instrument time", "instrument_time_s")):
         if summary[key] is not None:
             rows.append((label, duration(float(summary[key]))))

@@ -303,19 +303,26 @@ def test_version_and_help(labctl):
             assert command in answer.out
 
 
-def test_exit_code_is_3_when_the_run_fails(labctl, homes):
-    # the meter cannot be told to go to 5 V by this envelope once the staircase climbs: refused while running
+def test_exit_code_is_3_when_the_run_fails(labctl):
+    # the mains of the meter fail while the cells are read: its settings are gone
+    answer = labctl("run", "read_array", "-s", STATION, *SMALL, "-p", "faults=power_cycle@smu1:measure#3", "-q")
+    assert answer.code == 3, answer.err
+    assert "smu1" in answer.err
+    assert "Traceback" not in answer.err
+    shown = labctl("show", "latest", "--json").json()
+    assert shown["status"] == "failed"
+    assert "smu1" in shown["error"]
+
+
+def test_exit_code_is_2_when_the_parameters_leave_the_envelope(labctl, homes):
+    # promise P13: refused before a byte is sent, and before there is a run file
     text = Path(labctl("stations", STATION, "--json").json()["file"]).read_text(encoding="utf-8")
     path = homes / "careful.toml"
     path.write_text(re.sub(r"(?m)^voltage_v = .*", "voltage_v = 1.0", text), encoding="utf-8")
     answer = labctl("run", "form_array", "-s", path, "-p", "cells=0,0", "-q")
-    assert answer.code == 3, answer.err
-    assert "envelope.voltage_v" in answer.err
-    assert "Traceback" not in answer.err
-    shown = labctl("show", "latest", "--json").json()
-    assert shown["status"] == "failed"
-    assert "envelope.voltage_v" in shown["error"]
-    assert labctl("show", "latest").code == 0
+    assert answer.code == 2
+    assert "envelope.voltage_v is 1 V" in answer.err
+    assert labctl("runs", "--json").json() == []
 
 
 def test_data_root_and_home_are_taken_from_option_and_environment(labctl, homes, monkeypatch):
