@@ -80,7 +80,7 @@ def report(lines):
         "# What the fault tests counted",
         "",
         f"Python {platform.python_version()} on {sys.platform}, {datetime.now(UTC):%Y-%m-%d}. Written by"
-        " `python -m pytest tests/faults -m 'slow or not slow' --report`.",
+        " `python -m pytest tests/faults -m 'not long' --report`.",
         "",
         "| promise | what | trials | failures | worst | seeds | test |",
         "|---|---|---|---|---|---|---|",
