@@ -7,7 +7,6 @@ after the last point, an error, an abort, or a disk that is full. Not here: how 
 
 import contextlib
 import logging
-import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -88,7 +87,8 @@ class Session:
         self._first_notes = tuple(notes)
         # written after the outputs are off: a slow disk must not come first
         self._notes: list[tuple[str, str]] = []
-        self._drained_s = time.monotonic()
+        # on the clock of the rack: a simulated run then is the same on every computer
+        self._drained_s = self._station.clock.now_s()
         self._holds = Holds(conditions, procedure.DATA_COLUMNS, procedure.monitors, control, self._book.event)
         self._actions = Actions(
             self._file,
@@ -200,7 +200,7 @@ class Session:
         """Between two actions: wait if the run is held, stop it if that was asked for, look after the instruments."""
         self._wait()
         self._meanwhile()
-        if time.monotonic() - self._drained_s >= _DRAIN_PERIOD_S:
+        if self._station.clock.now_s() - self._drained_s >= _DRAIN_PERIOD_S:
             self._drain()
 
     def _wait(self) -> None:
@@ -262,7 +262,7 @@ class Session:
     def _drain(self) -> None:
         for text in self._station.drain():
             self._book.note("instrument", text)
-        self._drained_s = time.monotonic()
+        self._drained_s = self._station.clock.now_s()
 
     def _guarded(self, action: Callable[[], None]) -> RunState:
         """Do something of the run and say how it ended: here every error of a procedure or driver is met."""
