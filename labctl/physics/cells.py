@@ -38,11 +38,12 @@ SHORTEST_S = 1e-300
 
 
 class Stuck(IntEnum):
-    """Whether a cell works; a defect of the die that is there from the start."""
+    """Whether a cell works: a defect of the die that is there from the start, or wear that ended its switching."""
 
     NO = 0
     LOW_RESISTANCE = 1
     UNFORMABLE = 2
+    WORN = 3
 
 
 @dataclass(slots=True)

@@ -50,7 +50,7 @@ class Branch:
     boundary_ohm: tuple[float, float, float]
 
     def moved(
-        self, resistance_ohm: NDArray[np.float64], voltage_v: NDArray[np.float64], duration_s: float
+        self, resistance_ohm: NDArray[np.float64], voltage_v: NDArray[np.float64], duration_s: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return R after a voltage of this polarity, each shape (n,); unit ohm."""
         r0, r1, r2 = self.boundary_ohm
@@ -94,7 +94,7 @@ class DataDrivenLaw:
         self._read_a = preset["read.a"]
         self._read_per_v = preset["read.b"]
 
-    def step(self, resistance_ohm: ArrayLike, voltage_v: ArrayLike, duration_s: float) -> NDArray[np.float64]:
+    def step(self, resistance_ohm: ArrayLike, voltage_v: ArrayLike, duration_s: ArrayLike) -> NDArray[np.float64]:
         """Return the resistance after a constant voltage.
 
         Parameters
@@ -103,7 +103,7 @@ class DataDrivenLaw:
             Static resistance before, positive; broadcast with ``voltage_v``.
         voltage_v : array_like, unit V
             Voltage of the device, without its series resistance.
-        duration_s : float, unit s
+        duration_s : array_like, unit s
             How long, not negative.
 
         Returns
@@ -115,16 +115,16 @@ class DataDrivenLaw:
         ValueError
             If the duration is negative or a resistance is not positive.
         """
-        before_ohm, applied_v = np.broadcast_arrays(
-            np.asarray(resistance_ohm, dtype=float), np.asarray(voltage_v, dtype=float)
+        before_ohm, applied_v, lasting_s = np.broadcast_arrays(
+            *(np.asarray(item, dtype=float) for item in (resistance_ohm, voltage_v, duration_s))
         )
-        if not duration_s >= 0.0:
+        if not (lasting_s >= 0.0).all():
             raise ValueError(f"a duration must not be negative, got {duration_s!r} s")
         if not (before_ohm > 0.0).all():
             raise ValueError(f"a resistance must be positive, got {float(before_ohm.min())!r} ohm")
         after_ohm = before_ohm.copy()
         for branch, chosen in ((self.positive, applied_v > 0.0), (self.negative, applied_v < 0.0)):
-            after_ohm[chosen] = branch.moved(before_ohm[chosen], applied_v[chosen], duration_s)
+            after_ohm[chosen] = branch.moved(before_ohm[chosen], applied_v[chosen], lasting_s[chosen])
         return after_ohm
 
     def current(self, resistance_ohm: ArrayLike, voltage_v: ArrayLike) -> NDArray[np.float64]:

@@ -12,9 +12,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from labctl.physics.cells import DieState, Models, Steps
+from labctl.physics.cells import DieState, Models, Steps, Stuck
 from labctl.physics.forming import FormingLaw
 from labctl.physics.fresh_die import Effects, draw_cells, virgin_state
+from labctl.physics.live_die import ControlPort
 from labctl.physics.metal_oxide import MetalOxideLaw, read_coefficients
 from labctl.physics.noise import NoiseBank, Relaxation, aperture_weights
 from labctl.physics.plain_steps import PlainSteps
@@ -55,6 +56,9 @@ class Die:
         :class:`~labctl.physics.cells.Stuck` of every cell.
     law : MetalOxideLaw
         Switching and reading law.
+    dead_zone_v, control, window_s, temperature_k
+        As every :class:`~labctl.physics.live_die.LiveDie` has them; no control, and the law, fitted at one temperature,
+        leaves the temperature to the parts.
 
     Raises
     ------
@@ -79,6 +83,10 @@ class Die:
         self.preset, self.rows, self.columns, self.seed, self.effects = preset, rows, columns, seed, effects
         bank = NoiseBank.from_preset(preset)
         self.law = MetalOxideLaw.from_preset(preset)
+        self.dead_zone_v = float(self.law.dead_zone_v)
+        self.control: ControlPort | None = None
+        self.window_s = (float(self.law.low_s), float(self.law.high_s))
+        self.temperature_k = 300.0
         self._models = Models(
             law=self.law,
             forming=FormingLaw.from_preset(preset),
@@ -111,6 +119,7 @@ class Die:
         duration_s: float,
         now_s: float,
         *,
+        control_v: ArrayLike | None = None,
         current_limit_a: ArrayLike | None = None,
         active: ArrayLike | None = None,
     ) -> None:
@@ -128,6 +137,8 @@ class Die:
             How long it lasts, positive.
         now_s : float, unit s
             When it starts.
+        control_v : ignored
+            Two terminals.
         current_limit_a : array_like, scalar or shape (rows, columns), unit A, optional
             Compliance: a SET stops where the cell would carry more, and breakdown leaves what it allows. None for none.
         active : array_like of bool, shape (rows, columns), or of int, shape (n,), optional
@@ -182,7 +193,13 @@ class Die:
         return result.reshape(self.shape) if cells is None else result
 
     def coefficients_at(
-        self, now_s: float, cells: ArrayLike | None = None, *, aperture_s: float = 0.0
+        self,
+        now_s: float,
+        cells: ArrayLike | None = None,
+        *,
+        aperture_s: float = 0.0,
+        control_v: ArrayLike | None = None,
+        voltage_v: ArrayLike | None = None,
     ) -> tuple[Array, Array]:
         """Return the static characteristic I(v) = a1 v + a3 v^3 that cells have at a time.
 
@@ -194,6 +211,8 @@ class Die:
             Mask or flat indices, each once; None for all.
         aperture_s : float, unit s
             Time over which a meter averages; 0 for the value at an instant.
+        control_v, voltage_v : ignored
+            Two terminals, and a curve that is of this form at every voltage.
 
         Returns
         -------
@@ -211,6 +230,54 @@ class Die:
         linear, cubic = read_coefficients(state, self.law)
         linear, cubic = np.where(formed, linear, state), np.where(formed, cubic, 0.0)
         return (linear.reshape(self.shape), cubic.reshape(self.shape)) if cells is None else (linear, cubic)
+
+    def programmed_s(self) -> Array:
+        """Return what was last written, without relaxation and noise, shape (rows, columns), unit S."""
+        return self.state.conductance_s.copy()
+
+    def scale(self, cell: int, factor: float) -> None:
+        """Multiply the programmed conductance of a cell, as ageing or a disturbance would.
+
+        Parameters
+        ----------
+        cell : int
+            Flat number.
+        factor : float, unit 1
+            Positive.
+
+        Raises
+        ------
+        ValueError
+            If there is no such cell or the factor is not positive.
+        """
+        if not 0.0 < factor < np.inf:
+            raise ValueError(f"a factor on a conductance must be positive, got {factor!r}")
+        self._flat.conductance_s[self._index([cell])] *= factor
+
+    def truth(self, now_s: float) -> dict[str, NDArray[np.generic]]:
+        """Return what no instrument can see, without disturbing it; no random number is used up.
+
+        Parameters
+        ----------
+        now_s : float, unit s
+            The bench's clock.
+
+        Returns
+        -------
+        dict of str to ndarray, shape (rows, columns)
+            ``conductance_s`` (low-field slope of the static I-V with relaxation and slow noise, unit S),
+            ``programmed_s`` (state without them, unit S), ``formed``, ``stuck`` (boolean).
+        """
+        saved = {f.name: getattr(self.state, f.name).copy() for f in fields(DieState)}
+        conductance_s, _ = self.coefficients_at(now_s)
+        for name, old in saved.items():
+            getattr(self.state, name)[...] = old
+        return {
+            "conductance_s": conductance_s,
+            "programmed_s": saved["conductance_s"],
+            "formed": saved["formed"],
+            "stuck": self.stuck != Stuck.NO,
+        }
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return everything that must be kept of the die, as arrays that need no pickle.

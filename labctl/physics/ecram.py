@@ -32,8 +32,8 @@ class EcramCells:
     ----------
     preset : Preset
         Of family ``"ecram"``.
-    cells : int
-        How many.
+    cells : int or ndarray of int64, shape (cells,)
+        How many, numbered from 0, or the number of each, the key of its random numbers.
     seed : int
         Of the spread from device to device and from pulse to pulse.
     device_spread, cycle_spread : bool
@@ -43,12 +43,21 @@ class EcramCells:
     ----------
     w : ndarray, shape (cells,), unit 1
         State when it was last pulsed; new cells stand at 0.
+    w_min, w_max : ndarray, shape (cells,), unit 1
+        Bounds of each cell.
     """
 
     def __init__(
-        self, preset: Preset, *, cells: int, seed: int, device_spread: bool = True, cycle_spread: bool = True
+        self,
+        preset: Preset,
+        *,
+        cells: int | NDArray[np.int64],
+        seed: int,
+        device_spread: bool = True,
+        cycle_spread: bool = True,
     ) -> None:
-        drawn = normals(seed, Stream.ECRAM_DEVICE, np.arange(cells), lane=np.arange(6)[:, np.newaxis])
+        self._number = np.arange(cells) if isinstance(cells, int) else cells
+        drawn = normals(seed, Stream.ECRAM_DEVICE, self._number, lane=np.arange(6)[:, np.newaxis])
         drawn *= float(device_spread)
 
         def spread(lane: int, kind: str) -> NDArray[np.float64]:
@@ -71,9 +80,9 @@ class EcramCells:
         self._convergence = preset["retention.convergence"]
         self._time_s, self._stretch = preset["retention.time"], preset["retention.stretch"]
         self._seed = seed
-        self._events = np.zeros(cells, dtype=np.int64)
-        self._written_at_s = np.zeros(cells)
-        self.w = np.zeros(cells)
+        self._events = np.zeros(self._number.size, dtype=np.int64)
+        self._written_at_s = np.zeros(self._number.size)
+        self.w = np.zeros(self._number.size)
 
     def pulse(self, gate_v: ArrayLike, width_s: float, *, now_s: float) -> None:
         """Drive the gates with one rectangular pulse each.
@@ -97,15 +106,25 @@ class EcramCells:
             raise ValueError(f"a pulse width must not be negative, got {width_s!r} s")
         if not np.isfinite(applied_v).all():
             raise ValueError("a gate voltage must be finite")
-        drive = np.maximum(0.0, np.abs(applied_v) - self._dead_zone_v) / (self._amplitude_v - self._dead_zone_v)
-        count = drive * width_s / self._width_s
-        for sign, bounds in ((1, self.w_max), (-1, self.w_min)):
+        count = self.nominal_pulses(applied_v, width_s)
+        for sign in (1, -1):
             cells = np.flatnonzero((np.sign(applied_v) == sign) & (count > 0.0))
             if cells.size:
                 before = self.relaxed(now_s)[cells]
-                self.w[cells] = self._moved(cells, sign, before, np.abs(bounds[cells]), count[cells])
+                self.w[cells] = self.moved(cells, sign, before, count[cells], self._events[cells])
                 self._events[cells] += 1
                 self._written_at_s[cells] = now_s + width_s
+
+    def nominal_pulses(self, gate_v: ArrayLike, width_s: ArrayLike) -> NDArray[np.float64]:
+        """Return how many nominal pulses a pulse counts as, broadcast shape, unit 1; 0 in the dead zone.
+
+        Parameters
+        ----------
+        gate_v : array_like, unit V
+        width_s : array_like, unit s
+        """
+        drive = np.maximum(0.0, np.abs(np.asarray(gate_v, dtype=float)) - self._dead_zone_v)
+        return np.asarray(drive / (self._amplitude_v - self._dead_zone_v) * (np.asarray(width_s) / self._width_s))
 
     def relaxed(self, now_s: float) -> NDArray[np.float64]:
         """Return the state at a time, shape (cells,), unit 1; a time before the last pulse counts as its end.
@@ -114,8 +133,19 @@ class EcramCells:
         ----------
         now_s : float, unit s
         """
-        rested = np.maximum(0.0, now_s - self._written_at_s) / self._time_s
-        return self._convergence + (self.w - self._convergence) * np.exp(-(rested**self._stretch))
+        return self.rested(self.w, np.maximum(0.0, now_s - self._written_at_s))
+
+    def rested(self, w: NDArray[np.float64], rest_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what a rest leaves of states, broadcast shape, unit 1.
+
+        Parameters
+        ----------
+        w : ndarray, unit 1
+            States when they were written.
+        rest_s : ndarray, unit s
+            Not negative.
+        """
+        return self._convergence + (w - self._convergence) * np.exp(-((rest_s / self._time_s) ** self._stretch))
 
     def conductance_s(self, now_s: float) -> NDArray[np.float64]:
         """Return the channel conductance with the gate open, shape (cells,), unit S.
@@ -126,16 +156,32 @@ class EcramCells:
         """
         return self._middle_s + self._half_range_s * self.relaxed(now_s)
 
-    def _moved(
+    def moved(
         self,
         cells: NDArray[np.int64],
         sign: int,
         before: NDArray[np.float64],
-        bound: NDArray[np.float64],
         count: NDArray[np.float64],
+        events: NDArray[np.int64],
     ) -> NDArray[np.float64]:
-        """Move towards the bound of one sign by ``count`` nominal pulses each."""
+        """Return where pulses of one sign bring cells, shape (n,), unit 1; nothing is remembered.
+
+        Parameters
+        ----------
+        cells : ndarray of int64, shape (n,)
+            Which cells, from 0.
+        sign : {1, -1}
+            Up or down.
+        before : ndarray, shape (n,), unit 1
+            States before.
+        count : ndarray, shape (n,), unit 1
+            Nominal pulses that the pulse counts as, positive.
+        events : ndarray of int64, shape (n,)
+            How-manieth pulse of each cell it is: the key of its spread.
+        """
         step, gamma = self._steps[sign][cells], self._gammas[sign][cells]
+        ahead, behind = (self.w_max, self.w_min) if sign > 0 else (self.w_min, self.w_max)
+        bound, other = np.abs(ahead[cells]), np.abs(behind[cells])
         place = sign * before
         # step (1 - gamma w / bound) is geometric towards bound / gamma; for gamma = 0 it is the plain step
         shrink = gamma * step / bound
@@ -144,9 +190,6 @@ class EcramCells:
             shrink > 0.0, -np.expm1(decay) * (bound / np.where(gamma > 0.0, gamma, 1.0) - place), count * step
         )
         # independent pulses: the spread of a sum grows with the root of their number
-        noise = self._cycle_spread * normals(self._seed, Stream.ECRAM_CYCLE, cells, self._events[cells])
-        moved = geometric * (1.0 + noise / np.sqrt(count))
-        return np.asarray(sign * np.minimum(bound, place + moved).clip(min=-np.abs(self._other(sign)[cells])))
-
-    def _other(self, sign: int) -> NDArray[np.float64]:
-        return self.w_min if sign > 0 else self.w_max
+        noise = self._cycle_spread * normals(self._seed, Stream.ECRAM_CYCLE, self._number[cells], events)
+        reached = np.minimum(bound, place + geometric * (1.0 + noise / np.sqrt(count)))
+        return np.asarray(sign * reached.clip(min=-other))

@@ -25,7 +25,26 @@ DEFAULT_PRESET = "kim2021_tiox_al2o3"
 _HEADER = ("schema", "name", "family", "title")
 _LEAF = frozenset({"value", "unit", "source", "range"})
 _UNITS = frozenset(
-    {"1", "1/Hz", "1/V", "1/m^3", "1/ohm", "A", "A/V^2", "A/m^2", "K", "K/W", "S", "V", "eV", "m", "m/s", "m^3/(As)"}
+    {
+        "1",
+        "1/Hz",
+        "1/K",
+        "1/V",
+        "1/m^3",
+        "1/ohm",
+        "A",
+        "A/V^2",
+        "A/m^2",
+        "K",
+        "K/W",
+        "S",
+        "V",
+        "eV",
+        "m",
+        "m^2",
+        "m/s",
+        "m^3/(As)",
+    }
     | {"ohm", "ohm/V", "ohm/V^2", "ohm/s", "s"}
 )
 

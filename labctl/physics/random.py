@@ -42,6 +42,16 @@ class Stream(IntEnum):
     FLIGHT = 13
     ECRAM_DEVICE = 14
     ECRAM_CYCLE = 15
+    RELAXATION_CLOCK = 16
+    FILAMENT_DEVICE = 17
+    FILAMENT_CYCLE = 18
+    DATA_DRIVEN_DEVICE = 19
+    DATA_DRIVEN_CYCLE = 20
+    RESTING_LIFE = 21
+    RESTING_SIDE = 22
+    TRAP = 23
+    TRAP_JUMP = 24
+    WEAR_LIFE = 25
 
 
 def cell_ids(rows: int, columns: int) -> NDArray[np.int64]:

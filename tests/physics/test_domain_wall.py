@@ -43,7 +43,7 @@ def tracks(cells=TRIALS, seed=7, **overrides):
 
 
 @pytest.mark.parametrize(("drive", "width_ns"), TABLE)
-def test_steps_of_one_pulse_follow_the_table(drive, width_ns):
+def test_steps_of_one_pulse_follow_the_table(drive, width_ns, number):
     # walls begin in the second notch, away from the end
     made = tracks()
     made.position[:] = 1
@@ -52,7 +52,16 @@ def test_steps_of_one_pulse_follow_the_table(drive, width_ns):
         found = np.mean(moved == steps)
         # four standard errors of both Monte-Carlo runs, and the rounding of the table
         error = math.sqrt(2.0 * max(expected * (1.0 - expected), 1e-4) / TRIALS)
-        assert found == pytest.approx(expected, abs=4.0 * error + 0.0055)
+        strain = abs(found - expected) / (4.0 * error + 0.0055)
+        number(
+            "domain wall: P(0), P(1), P(2 notches) of 20 pulses, worst",
+            f"{found:.3f} against {expected:g} at {drive:.2f} Jc, {width_ns} ns: {strain:.2f} of the bar",
+            authority="independent Monte-Carlo table, 20 000 trials",
+            bar="4 standard errors of both, and half a digit of the table",
+            held=strain <= 1.0,
+            strain=strain,
+        )
+        assert strain <= 1.0
 
 
 def test_waiting_time_is_exponential_with_the_arrhenius_rate():

@@ -35,9 +35,11 @@ def test_filament_and_transistor_carry_the_same_current():
         np.linspace(0.2e-9, 1.7e-9, 7), [-2.0, -0.5, 0.1, 1.0, 2.5], [0.6, 1.2, 3.0], indexing="ij"
     )
     device_v, current = device.divide(gap, applied, gate)
-    drop, over = np.abs(applied - device_v), gate - 0.45
-    passed = 4e-4 * np.where(drop < over, (over - drop / 2) * drop, over**2 / 2)
-    np.testing.assert_allclose(np.abs(current), passed, rtol=1e-6, atol=1e-15)
+    # square law of a symmetrical transistor (Shichman and Hodges): k / 2 times the difference of the squared overdrives
+    # at its two ends, the plate and the filament
+    at_plate, at_filament = np.maximum(gate - 0.45, 0.0), np.maximum(gate - 0.45 - (applied - device_v), 0.0)
+    passed = 2e-4 * (at_plate**2 - at_filament**2)
+    np.testing.assert_allclose(current, passed, rtol=1e-6, atol=1e-15)
     assert (current * applied >= 0.0).all()
 
 
@@ -63,17 +65,26 @@ def test_step_equals_integrated_equation(start_m, voltage_v, durations_s):
 
 
 @pytest.mark.parametrize("voltage_v", [1.3, 0.8, -1.0, -1.5])
-def test_pulse_equals_its_halves(voltage_v):
+def test_pulse_equals_its_halves(voltage_v, number):
     device = law()
     gaps = np.linspace(0.2e-9, 1.7e-9, 41)
     for duration_s in (1e-9, 1e-6, 1e-2, 1e4):
         whole = device.step(gaps, voltage_v, 2.0 * duration_s, gate_v=1.5)
         half = device.step(gaps, voltage_v, duration_s, gate_v=1.5)
         halves = device.step(half, voltage_v, duration_s, gate_v=1.5)
-        np.testing.assert_allclose(conductance(device, halves), conductance(device, whole), rtol=1e-9)
+        miss = np.abs(conductance(device, halves) / conductance(device, whole) - 1.0).max()
+        number(
+            "HfO2: a pulse equals its halves, in G",
+            f"{miss:.1e}",
+            authority="a constant voltage has no memory of how it is cut",
+            bar="1e-9",
+            held=miss <= 1e-9,
+            strain=miss / 1e-9,
+        )
+        assert miss <= 1e-9
 
 
-def test_halving_the_grid_changes_conductance_by_less_than_a_thousandth():
+def test_halving_the_grid_changes_conductance_by_less_than_a_thousandth(number):
     coarse, fine = law(), law(gap__grid=0.005e-9)
     gaps = np.linspace(0.25e-9, 1.65e-9, 29)
     for voltage_v in (-1.6, -1.2, 0.9, 1.2, 1.5):
@@ -81,15 +92,32 @@ def test_halving_the_grid_changes_conductance_by_less_than_a_thousandth():
             found = [
                 conductance(device, device.step(gaps, voltage_v, duration_s, gate_v=2.0)) for device in (coarse, fine)
             ]
-            np.testing.assert_allclose(*found, rtol=1e-3)
+            miss = np.abs(found[0] / found[1] - 1.0).max()
+            number(
+                "HfO2: half the step (grid of the gap), change of G",
+                f"{100 * miss:.1e} %",
+                authority="the same equation, solved twice as finely",
+                bar="0.1 %",
+                held=miss <= 1e-3,
+                strain=miss / 1e-3,
+            )
+            assert miss <= 1e-3
 
 
-def test_million_reads_do_not_disturb():
+def test_million_reads_do_not_disturb(number):
     # 1e6 reads of 1 ms at 0.1 V from any state
     device = law()
     gaps = np.linspace(0.2e-9, 1.7e-9, 31)
     after = device.step(gaps, 0.1, 1e6 * 1e-3, gate_v=OPEN_GATE)
-    np.testing.assert_allclose(conductance(device, after), conductance(device, gaps), rtol=1e-4)
+    miss = np.abs(conductance(device, after) / conductance(device, gaps) - 1.0).max()
+    number(
+        "HfO2: change of G by 1e6 reads of 1 ms at 0.1 V, worst of 31 states",
+        f"{100 * miss:.1e} %",
+        authority="what a memory must do",
+        bar="0.01 %",
+        held=miss <= 1e-4,
+    )
+    assert miss <= 1e-4
 
 
 def test_state_is_kept_when_no_voltage_is_applied():
@@ -98,7 +126,7 @@ def test_state_is_kept_when_no_voltage_is_applied():
     np.testing.assert_array_equal(device.step(gaps, 0.0, 3e8, gate_v=0.0), gaps)
 
 
-def test_switching_time_falls_exponentially_with_voltage_over_six_decades():
+def test_switching_time_falls_exponentially_with_voltage_over_six_decades(number):
     # the voltage-time dilemma: log t is straight in V; the filament alone, with a transistor that takes no voltage
     device = law()
     voltages = np.linspace(0.85, 1.5, 14)
@@ -108,8 +136,16 @@ def test_switching_time_falls_exponentially_with_voltage_over_six_decades():
         is_set = 1.4e-9 - device.step(1.4e-9, voltages, 10.0**middle, gate_v=1e4) > 0.2e-9
         low, high = np.where(is_set, low, middle), np.where(is_set, middle, high)
     fit = np.polyval(np.polyfit(voltages, high, 1), voltages)
+    bend = np.abs(fit - high).max()
+    number(
+        "HfO2: SET time against voltage, log t straight",
+        f"within {bend:.2f} decades over {np.ptp(high):.1f} decades",
+        authority="the voltage-time dilemma",
+        bar="straight within 0.15 over >= 6 decades",
+        held=np.ptp(high) > 6.0 and bend < 0.15,
+    )
     assert np.ptp(high) > 6.0
-    assert np.abs(fit - high).max() < 0.15
+    assert bend < 0.15
 
 
 def test_gate_voltage_sets_the_low_resistance_state():
@@ -140,3 +176,37 @@ def test_set_is_abrupt_and_reset_is_gradual():
 def test_step_refuses_what_cannot_be(gap_m, duration_s):
     with pytest.raises(ValueError, match="must"):
         law().step(gap_m, 1.0, duration_s, gate_v=1.0)
+
+
+def test_cells_move_alike_alone_and_together():
+    # cells have nothing to do with each other, however far the furthest of them goes; every start, both directions
+    device = law()
+    gaps = np.linspace(0.2e-9, 1.7e-9, 24)
+    volts = np.where(np.arange(24) % 2, 1.0, -1.0) * np.linspace(0.6, 2.2, 24)
+    gains, widths = np.linspace(0.9, 1.1, 24), np.logspace(-9, -3, 24)
+    limits = np.where(np.arange(24) % 3, np.inf, 2e-5)
+    for gate_v in (None, np.linspace(0.8, 3.0, 24)):
+        together = device.step(gaps, volts, widths, gate_v=gate_v, limit_a=limits, field_gain=gains)
+        alone = [
+            device.step(
+                gaps[cell],
+                volts[cell],
+                widths[cell],
+                gate_v=None if gate_v is None else gate_v[cell],
+                limit_a=limits[cell],
+                field_gain=gains[cell],
+            )
+            for cell in range(24)
+        ]
+        np.testing.assert_allclose(together, alone, rtol=1e-12)
+        assert np.ptp(together - gaps) > 1e-9
+
+
+def test_tip_arrives_when_the_integral_of_one_over_speed_says_so():
+    # quadrature on the law's own speed, which rises a thousandfold on the way
+    device = law()
+    path = np.linspace(0.6e-9, 1.1e-9, 4001)
+    speed = device.speed_m_s(path, -1.3, 3.0)
+    needed_s = float(np.trapezoid(1.0 / speed, path))
+    before, after = device.step(0.6e-9, -1.3, np.array([0.999, 1.001]) * needed_s, gate_v=3.0)
+    assert before < 1.1e-9 < after

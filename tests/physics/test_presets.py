@@ -8,19 +8,29 @@ from labctl.physics.die import Die
 from labctl.physics.domain_wall import DomainWallTrack
 from labctl.physics.ecram import EcramCells
 from labctl.physics.filament import FilamentLaw
+from labctl.physics.live_die import make_die
 from labctl.physics.metal_oxide import MetalOxideLaw
 from labctl.physics.presets import DEFAULT_PRESET, load_preset, preset_names
 
 HEADER = 'schema = 1\nname = "x"\nfamily = "metal_oxide"\ntitle = "t"\n'
 LEAF = '[set.c0]\nvalue = 1e-4\nunit = "S"\nsource = "table 1"\nrange = [0.0, 1e-3]\n'
 
-PUBLISHED = ("UCSB-fit", "Messaris 2018", "KinematicDomainWallModel", "AIHWKIT", "Stanford-PKU", "Nat. Commun. 2023")
+PUBLISHED = (
+    "UCSB-fit",
+    "Messaris 2018",
+    "KinematicDomainWallModel",
+    "AIHWKIT",
+    "Stanford-PKU",
+    "Nat. Commun. 2023",
+    "RRAM-Relaxation-Master-Model",
+)
 MODELS = {
     "metal_oxide": lambda preset: Die(preset, 2, 2, seed=1, engine="numpy"),
     "data_driven": DataDrivenLaw,
     "domain_wall": lambda preset: DomainWallTrack(preset, cells=2, seed=1),
     "filament": FilamentLaw,
     "ecram": lambda preset: EcramCells(preset, cells=2, seed=1),
+    "parts": lambda preset: make_die(load_preset(), 2, 2, 1, parts=preset),
 }
 
 
@@ -40,6 +50,8 @@ def test_packaged_preset_sources_every_number(name):
         low, high = preset.valid_range(key)
         assert low <= min(preset.table(key)) <= max(preset.table(key)) <= high, key
     MODELS[preset.family](preset)
+    if preset.family != "parts":
+        make_die(preset, 2, 2, 1)
 
 
 def test_default_preset_holds_the_published_constants():
