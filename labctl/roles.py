@@ -22,6 +22,8 @@ __all__ = [
     "SourceMeter",
     "SourceMeterLimits",
     "SwitchMatrix",
+    "TemperatureController",
+    "TemperatureLimits",
 ]
 
 
@@ -41,7 +43,7 @@ class Reading:
     value : float or None, unit as ``unit`` says
         None when the instrument answered with an over-range sentinel.
     unit : str
-        SI unit, "A" or "V".
+        SI unit, "A", "V" or "K".
     flags : frozenset of Flag
         Empty for a good reading.
     raw : str
@@ -214,4 +216,40 @@ class SwitchMatrix(Protocol):
 
     def closed(self) -> frozenset[str]:
         """Read back the closed crosspoints."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TemperatureLimits:
+    """Which set-points a temperature controller takes.
+
+    Attributes
+    ----------
+    lowest_k, highest_k : float, unit K
+    """
+
+    lowest_k: float
+    highest_k: float
+
+
+@runtime_checkable
+class TemperatureController(Protocol):
+    """A heater under the sample, with one sensor and one control loop."""
+
+    limits: TemperatureLimits
+
+    def set_temperature(self, temperature_k: float) -> None:
+        """Set the set-point and switch the heater on; return at once."""
+        ...
+
+    def measure_temperature(self) -> Reading:
+        """Read the sensor, unit K; without a value, flagged, where the sensor is out of its range."""
+        ...
+
+    def is_stable(self, band_k: float) -> bool:
+        """Tell whether the sensor is now within ``band_k`` of the set-point; a heater that went off is an error."""
+        ...
+
+    def heater_off(self) -> None:
+        """Switch the heater off; the sample cools by itself."""
         ...

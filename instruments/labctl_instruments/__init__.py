@@ -22,11 +22,17 @@ def drivers() -> "dict[str, type[LinkedInstrument]]":
         Driver classes; each is called as ``Driver(adapter, name="...", **visa_settings)``.
     """
     from labctl_instruments.keithley.keithley707b import Keithley707B
+    from labctl_instruments.keithley.keithley2400 import Keithley2400
+    from labctl_instruments.keithley.keithley2450 import Keithley2450
     from labctl_instruments.keithley.keithley2636b import Keithley2636B
     from labctl_instruments.keysight.keysight33622a import Keysight33622A
+    from labctl_instruments.lakeshore.lakeshore335 import LakeShore335
 
     return {
+        "keithley.Keithley2400": Keithley2400,
+        "keithley.Keithley2450": Keithley2450,
         "keithley.Keithley2636B": Keithley2636B,
         "keithley.Keithley707B": Keithley707B,
         "keysight.Keysight33622A": Keysight33622A,
+        "lakeshore.LakeShore335": LakeShore335,
     }

@@ -158,4 +158,8 @@ def read_identity(reply: str) -> Identity:
     fields = [field.strip() for field in reply.split(",")]
     if len(fields) != 4 or not all(fields[:3]):
         raise ValueError(f"not maker,model,serial,firmware: {reply!r}")
-    return Identity(fields[0], fields[1].removeprefix("Model ").removeprefix("MODEL "), fields[2], fields[3])
+    maker, model, serial, firmware = fields
+    if maker == "LSCI":
+        # Lake Shore writes MODEL335, and the serial number of an option card behind that of the instrument
+        model, serial = model.removeprefix("MODEL"), serial.partition("/")[0]
+    return Identity(maker, model.removeprefix("Model ").removeprefix("MODEL "), serial, firmware)

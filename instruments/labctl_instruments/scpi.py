@@ -60,7 +60,7 @@ class ScpiInstrument(LinkedInstrument):
         """
         reply: str = self.adapter.read()
         head, _, rest = reply.partition(";")
-        if head.strip().lstrip("+") != str(tag):
+        if not _is_tag(head, tag):
             raise ProtocolError(f"{self.name}: the answer {reply[:120]!r} has not the tag {tag} of its question")
         return rest
 
@@ -78,7 +78,7 @@ class ScpiInstrument(LinkedInstrument):
         """
         self.adapter.write(f"*ESE {tag};*ESE?")
         for _ in range(_MOST_STALE):
-            if self.adapter.read().strip().lstrip("+") == str(tag):
+            if _is_tag(self.adapter.read(), tag):
                 return
         raise ProtocolError(f"{self.name}: no answer {tag} among the last {_MOST_STALE}")
 
@@ -107,3 +107,8 @@ class ScpiInstrument(LinkedInstrument):
         if match is None:
             raise ValueError(f'not code,"text": {reply!r}')
         return int(match[1]), match[2].replace('""', '"')
+
+
+def _is_tag(text: str, tag: int) -> bool:
+    # some print a sign, some leading zeros
+    return text.strip().lstrip("+0") == str(tag)

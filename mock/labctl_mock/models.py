@@ -11,9 +11,12 @@ from labctl_mock.messages import SimulatedInstrument
 __all__ = ["models"]
 
 _CLASSES = {
+    "Keithley2400": "labctl_mock.keithley.keithley2400:SimulatedKeithley2400",
+    "Keithley2450": "labctl_mock.keithley.keithley2450:SimulatedKeithley2450",
     "Keithley2636B": "labctl_mock.keithley.keithley2636b:SimulatedKeithley2636B",
     "Keithley707B": "labctl_mock.keithley.keithley707b:SimulatedKeithley707B",
     "Keysight33622A": "labctl_mock.keysight.keysight33622a:SimulatedKeysight33622A",
+    "LakeShore335": "labctl_mock.lakeshore.lakeshore335:SimulatedLakeShore335",
 }
 
 

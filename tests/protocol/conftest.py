@@ -11,8 +11,11 @@ from pymeasure.test import expected_protocol
 from labctl_instruments.tsp import TspInstrument
 
 IDENTITIES = {
+    "2400": "KEITHLEY INSTRUMENTS INC.,MODEL 2400,1163289,C30   Mar 17 2006 09:29:29/A02  /K/J",
+    "2450": "KEITHLEY INSTRUMENTS,MODEL 2450,01419966,1.6.4c",
     "2636B": "Keithley Instruments Inc., Model 2636B, 4400001, 3.3.5",
     "707B": "Keithley Instruments Inc., Model 707B, 1400001, 1.40",
+    "335": "LSCI,MODEL335,LSA0001/#######,2.0",
     "33622A": "Keysight Technologies,33622A,MY00000001,A.02.03",
 }
 

@@ -71,7 +71,7 @@ class SimulatedKeithley707B(TspInstrument):
         """Let the contact of a crosspoint stick; what the matrix says of it does not change."""
         found = _CROSSPOINT.search(value or message)
         if found is not None and found[0] in self._order:
-            self.circuit.stick(found[0], closed=kind == "relay_stuck_closed")
+            self.circuit.stick(self.key, found[0], closed=kind == "relay_stuck_closed")
 
     # --- relays ---------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""Simulated instruments of Lake Shore Cryotronics."""
