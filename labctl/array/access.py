@@ -11,24 +11,21 @@ Not here: bias schemes (:mod:`labctl.array.schemes`), currents and their zero (:
 which cell (:mod:`labctl.tuning`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Literal, Self
 
-from labctl.array.meter import CellMeter
-from labctl.array.readings import CellReading, PulseRecord
-from labctl.array.schemes import LineVoltages, Scheme, line_voltages
-from labctl.array.sources import RackStation, find_generator, find_smus
-from labctl.array.wires import LinePlan
+from labctl.array.meter import CellMeter, turned
+from labctl.array.readings import CellReading, PulseRecord, cell_reading
+from labctl.array.schemes import FULL_STRESS_V, LineVoltages, Scheme, check_outputs, line_voltages
+from labctl.array.sources import RackStation, find_generator, find_matrix, find_smus
+from labctl.array.wires import LineSwitch
 from labctl.errors import StationError
-from labctl.roles import PulseSource
+from labctl.roles import PulseSource, Reading, SourceMeter
 
 __all__ = ["CrossbarAccess", "PulseWith"]
 
 PulseWith = Literal["auto", "smu", "generator"]
-
-# what the other cells of a driven line may see for long without switching
-_FULL_STRESS_V = 0.3
 
 
 class CrossbarAccess:
@@ -52,7 +49,7 @@ class CrossbarAccess:
     pulse_voltage_v : float, unit V
         Largest magnitude on a line; chooses the voltage range.
     edge_s : float, unit s
-        Edge of generator pulses.
+        Edge of generator pulses; shorter where it does not fit into the width.
     pulse_with : "auto", "smu" or "generator"
         Source of pulses; "auto" takes the source-measure unit where it can give the width.
     may_stress_line : bool
@@ -83,20 +80,19 @@ class CrossbarAccess:
         may_stress_line: bool = False,
         row_stress_v: float = 0.9,
     ) -> None:
-        if not 0.0 < read_voltage_v <= _FULL_STRESS_V:
-            raise ValueError(f"array: the read voltage must lie in (0, {_FULL_STRESS_V}] V, got {read_voltage_v!r} V")
+        if not 0.0 < read_voltage_v <= FULL_STRESS_V:
+            raise ValueError(f"array: the read voltage must lie in (0, {FULL_STRESS_V}] V, got {read_voltage_v!r} V")
         self.scheme = Scheme(scheme)
         self.shape = (station.sample.rows, station.sample.columns)
         self.read_voltage_v = read_voltage_v
         self._clock = station.clock
         self._wiring = station.wiring
-        self._matrix = station.switch_matrix(station.wiring.matrix)
+        self._lines = LineSwitch(find_matrix(station), station.wiring)
         self._smu = find_smus(station)
         self._generator = find_generator(station)
         self._ground = station.wiring.row_of("ground")
         self._words = [station.wiring.word(index) for index in range(self.shape[0])]
         self._bits = [station.wiring.bit(index) for index in range(self.shape[1])]
-        self._plan = LinePlan(station.wiring)
         self._selected: tuple[int, int] | None = None
         self._smu_pair = (self._smu.word_row, self._smu.bit_row)
         self._rest: tuple[str | None, str | None] | None = None
@@ -104,6 +100,7 @@ class CrossbarAccess:
         self._may_stress_line = may_stress_line
         self._row_stress_v = row_stress_v
         self._meter = CellMeter(self._smu, read_voltage_v)
+        self._summed: tuple[frozenset[int], Reading] | None = None
         self._edge_s = edge_s
         self._integration_plc = integration_plc
         self._measure_range_a = measure_range_a
@@ -111,7 +108,7 @@ class CrossbarAccess:
         self._pulse_voltage_v = pulse_voltage_v
         self._is_ready = False
         self._generator_width_s: float | None = None
-        self._check_scheme()
+        check_outputs(self.scheme, 0 if self._generator is None else len(self._generator.rows))
 
     def __enter__(self) -> Self:
         """Return the access; it prepares itself with the first use."""
@@ -129,7 +126,6 @@ class CrossbarAccess:
         Parameters
         ----------
         row, column : int
-            Word and bit line, from 0.
 
         Returns
         -------
@@ -148,13 +144,7 @@ class CrossbarAccess:
         else:
             self._connect(row, column, self._smu_pair, (self._ground, self._ground))
             readings = self._meter.zeroed((row, column))
-        time_s = self._clock.now_s()
-        flags = tuple(sorted({str(flag) for reading in readings for flag in reading.flags}))
-        values_a = [reading.value for reading in readings]
-        current_a = None if None in values_a else sum(value for value in values_a if value is not None)
-        conductance_s = None if current_a is None else current_a / self.read_voltage_v
-        raw = "; ".join(reading.raw for reading in readings if reading.flags)
-        return CellReading(row, column, self.read_voltage_v, conductance_s, current_a, flags, time_s, raw)
+        return cell_reading(row, column, self.read_voltage_v, readings, self._clock.now_s())
 
     def pulse(self, row: int, column: int, voltage_v: float, width_s: float) -> PulseRecord:
         """Give one rectangular pulse to one cell; every source is back at 0 V afterwards.
@@ -162,11 +152,9 @@ class CrossbarAccess:
         Parameters
         ----------
         row, column : int
-            Word and bit line, from 0.
         voltage_v : float, unit V
             Cell voltage, positive in the SET direction.
         width_s : float, unit s
-            Width of the pulse.
 
         Returns
         -------
@@ -175,10 +163,8 @@ class CrossbarAccess:
 
         Raises
         ------
-        StationError
-            If the cell lies outside the array.
-        ValueError
-            If no source of the station can give this width, or the scheme would stress a whole line.
+        StationError, ValueError
+            If the cell lies outside the array, no source can give this width, or the scheme would stress a whole line.
         """
         levels = self._levels(voltage_v)
         source = self.source_for(width_s)
@@ -199,11 +185,9 @@ class CrossbarAccess:
         Parameters
         ----------
         row, column : int
-            Word and bit line, from 0.
         levels_v : sequence of float, unit V
             Cell voltages, at least one.
         dwell_s : float, unit s
-            Time at each level.
 
         Returns
         -------
@@ -212,18 +196,10 @@ class CrossbarAccess:
 
         Raises
         ------
-        StationError
-            If the cell lies outside the array, or the scheme needs pulses of the generator.
-        ValueError
-            If there is no level, or the scheme would stress a whole line.
+        StationError, ValueError
+            If the cell lies outside the array, the scheme has no DC form or would stress a line, or there is no level.
         """
-        if not levels_v:
-            raise ValueError("array: a staircase needs at least one level")
-        if self.scheme in (Scheme.V3, Scheme.INHIBIT):
-            raise StationError(
-                f"array: scheme {str(self.scheme)!r} has no DC form; choose v2, grounded or floating for a staircase"
-            )
-        steps = [self._levels(level_v) for level_v in levels_v]
+        steps = self._dc_steps(levels_v)
         self._select(row, column)
         self._connect(row, column, *self._smu_rows())
         try:
@@ -236,18 +212,164 @@ class CrossbarAccess:
             self._smu.bit.set_voltage(0.0)
         return PulseRecord(row, column, levels_v[-1], dwell_s * len(levels_v), "smu", self._clock.now_s())
 
+    def add_up(self, rows: Collection[int], column: int, *, voltage_v: float | None = None) -> CellReading:
+        """Put one voltage on several word lines at once and measure what their cells add up to in a bit line.
+
+        All other lines are on ground. The offsets of both channels are in the current: measure with no row, and at 0 V.
+        All cells of the rows load the word channel; whether it is in compliance is asked once for each change of rows.
+
+        Parameters
+        ----------
+        rows : collection of int
+            Word lines at the voltage; may be empty.
+        column : int
+        voltage_v : float or None, unit V
+            At most 0.3 V; None is the read voltage.
+
+        Returns
+        -------
+        CellReading
+            Of row -1; ``conductance_s`` is the sum of the selected cells, None at 0 V.
+
+        Raises
+        ------
+        StationError, ValueError
+            If a line is not in the array, or the voltage would stress the cells.
+        """
+        level_v = self.read_voltage_v if voltage_v is None else voltage_v
+        if not abs(level_v) <= FULL_STRESS_V:
+            raise ValueError(f"array: sums are measured at no more than {FULL_STRESS_V} V, got {level_v:.4g} V")
+        for row in (*rows, 0):
+            self._select(row, column)
+        wanted: dict[str, str | None] = dict.fromkeys((*self._words, *self._bits), self._ground)
+        wanted |= dict.fromkeys((self._words[row] for row in rows), self._smu.word_row)
+        wanted[self._bits[column]] = self._smu.bit_row
+        # no single cell is selected: the next one is connected from scratch
+        self._rest, self._selected = None, None
+        self._meter.forget()
+        self._lines.move(wanted)
+        chosen, besides = frozenset(rows), []
+        try:
+            self._smu.word.set_voltage(level_v)
+            if level_v != 0.0:
+                if self._summed is None or self._summed[0] != chosen:
+                    self._summed = chosen, self._smu.word.measure_current()
+                besides.append(self._summed[1])
+            current = turned(self._smu.bit.measure_current())
+        finally:
+            self._smu.word.set_voltage(0.0)
+        return cell_reading(-1, column, level_v, (current,), self._clock.now_s(), besides=besides)
+
+    def sweep(self, row: int, column: int, levels_v: Sequence[float], *, dwell_s: float) -> list[CellReading]:
+        """Step one cell through DC levels and measure at the end of each; end at 0 V.
+
+        The current is that of the bit line, less what flowed at 0 V before, which the offset of the bit channel drives
+        through every cell of the line. With ``v2`` the half-selected cells of that line are in it, with ``floating``
+        sneak paths, with ``grounded`` neither. Compliance of either channel is flagged.
+
+        Parameters
+        ----------
+        row, column : int
+        levels_v : sequence of float, unit V
+            Cell voltages, at least one.
+        dwell_s : float, unit s
+            Time at each level before its measurement, which takes an integration more.
+
+        Returns
+        -------
+        list of CellReading
+            One per level; ``conductance_s`` is I / V, None at 0 V.
+
+        Raises
+        ------
+        StationError, ValueError
+            If the cell lies outside the array, the scheme has no DC form or would stress a line, or there is no level.
+        """
+        steps = self._dc_steps(levels_v)
+        self._select(row, column)
+        self._connect(row, column, *self._smu_rows())
+        zero = self._smu.bit.measure_current()
+        readings = []
+        try:
+            for level_v, lines in zip(levels_v, steps, strict=True):
+                self._smu.word.set_voltage(lines.selected_word_v)
+                self._smu.bit.set_voltage(lines.selected_bit_v)
+                self._clock.sleep(dwell_s)
+                readings.append(self._loaded(row, column, level_v, zero))
+        finally:
+            self._smu.word.set_voltage(0.0)
+            self._smu.bit.set_voltage(0.0)
+        return readings
+
+    def sample(self, row: int, column: int, voltage_v: float, count: int, *, interval_s: float) -> list[CellReading]:
+        """Hold one cell at one voltage and measure its current again and again; end at 0 V.
+
+        The word line is at the voltage, all other lines on ground. What flowed at 0 V before is taken off: the offset
+        of the bit channel drives a current through every cell of the bit line.
+
+        Parameters
+        ----------
+        row, column : int
+        voltage_v : float, unit V
+            At most 0.3 V, which all cells of the word line see.
+        count : int
+            Measurements.
+        interval_s : float, unit s
+            From one to the next; longer where an integration takes longer.
+
+        Returns
+        -------
+        list of CellReading
+
+        Raises
+        ------
+        StationError, ValueError
+            If the cell lies outside the array, or the voltage would stress a whole line.
+        """
+        if not 0.0 < abs(voltage_v) <= FULL_STRESS_V and not self._may_stress_line:
+            raise ValueError(
+                f"array: a held voltage of {voltage_v:.4g} V is on all cells of the word line; allowed are at most "
+                f"{FULL_STRESS_V} V, or confirm it with may_stress_line"
+            )
+        self._select(row, column)
+        self._connect(row, column, self._smu_pair, (self._ground, self._ground))
+        zero = self._smu.bit.measure_current()
+        readings = []
+        try:
+            self._smu.word.set_voltage(voltage_v)
+            next_s = self._clock.now_s()
+            for _ in range(count):
+                next_s += interval_s
+                current = turned(self._smu.bit.measure_current())
+                readings.append(cell_reading(row, column, voltage_v, (current, zero), self._clock.now_s()))
+                self._clock.sleep(max(0.0, next_s - self._clock.now_s()))
+        finally:
+            self._smu.word.set_voltage(0.0)
+        return readings
+
+    def limit_current(self, current_limit_a: float) -> None:
+        """Set the compliance of both channels from now on.
+
+        Parameters
+        ----------
+        current_limit_a : float, unit A
+        """
+        self._current_limit_a = current_limit_a
+        self._summed = None
+        if self._is_ready:
+            for channel in (self._smu.word, self._smu.bit):
+                self._prepare_channel(channel)
+
     def source_for(self, width_s: float) -> Literal["smu", "generator"]:
         """Return which source gives a pulse of this width.
 
         Parameters
         ----------
         width_s : float, unit s
-            Width of the pulse.
 
         Returns
         -------
         "smu" or "generator"
-            The source.
 
         Raises
         ------
@@ -280,25 +402,30 @@ class CrossbarAccess:
         if self._generator is not None and self._generator_width_s is not None:
             self._generator.source.output_off()
             self._generator_width_s = None
-        self._matrix.open_all()
-        self._plan.forget()
-        self._selected, self._rest = None, None
+        self._lines.open_all()
+        self._selected, self._rest, self._summed = None, None, None
         self._meter.forget()
 
-    def _check_scheme(self) -> None:
-        """Refuse V/3 on a rack that cannot pulse four groups of lines at once."""
-        outputs = 0 if self._generator is None else len(self._generator.rows)
-        if self.scheme is Scheme.V3 and outputs < 4:
+    def _loaded(self, row: int, column: int, level_v: float, zero: Reading) -> CellReading:
+        """Measure under load: the current of the bit line, and whether the word channel is in compliance."""
+        word = self._smu.word.measure_current()
+        bit = turned(self._smu.bit.measure_current())
+        return cell_reading(row, column, level_v, (bit, zero), self._clock.now_s(), besides=(word,))
+
+    def _dc_steps(self, levels_v: Sequence[float]) -> list[LineVoltages]:
+        if not levels_v:
+            raise ValueError("array: a staircase needs at least one level")
+        if self.scheme in (Scheme.V3, Scheme.INHIBIT):
             raise StationError(
-                f"array: scheme 'v3' needs four pulsed outputs on matrix rows (+V/2, -V/2, -V/6, +V/6), the "
-                f"station has {outputs}; choose scheme v2, grounded or floating, or wire a generator with four outputs"
+                f"array: scheme {str(self.scheme)!r} has no DC form; choose v2, grounded or floating for a staircase"
             )
+        return [self._levels(level_v) for level_v in levels_v]
 
     def _levels(self, voltage_v: float) -> LineVoltages:
-        if self.scheme is Scheme.GROUNDED and abs(voltage_v) > _FULL_STRESS_V and not self._may_stress_line:
+        if self.scheme is Scheme.GROUNDED and abs(voltage_v) > FULL_STRESS_V and not self._may_stress_line:
             raise ValueError(
                 f"array: scheme 'grounded' puts all of {voltage_v:.4g} V on the other cells of the word line; allowed "
-                f"are at most {_FULL_STRESS_V} V, or confirm it with may_stress_line"
+                f"are at most {FULL_STRESS_V} V, or confirm it with may_stress_line"
             )
         return line_voltages(self.scheme, voltage_v, row_stress_v=self._row_stress_v)
 
@@ -314,16 +441,18 @@ class CrossbarAccess:
     def _prepare(self) -> None:
         """Sources at 0 V and on before the first relay closes; all lines to ground."""
         for channel in (self._smu.word, self._smu.bit):
-            channel.prepare(
-                voltage_range_v=self._pulse_voltage_v,
-                current_limit_a=self._current_limit_a,
-                measure_range_a=self._measure_range_a if channel is self._smu.bit else None,
-                integration_plc=self._integration_plc,
-            )
+            self._prepare_channel(channel)
             channel.output_on()
-        self._matrix.open_all()
-        self._plan.forget()
+        self._lines.open_all()
         self._is_ready = True
+
+    def _prepare_channel(self, channel: SourceMeter) -> None:
+        channel.prepare(
+            voltage_range_v=self._pulse_voltage_v,
+            current_limit_a=self._current_limit_a,
+            measure_range_a=self._measure_range_a if channel is self._smu.bit else None,
+            integration_plc=self._integration_plc,
+        )
 
     def _connect(self, row: int, column: int, pair: tuple[str, str], rest: tuple[str | None, str | None]) -> None:
         """Hang the selected word and bit line on the rows ``pair``, all others on the rows ``rest``."""
@@ -334,17 +463,8 @@ class CrossbarAccess:
         elif self._selected is not None and self._selected != (row, column):
             wanted = {self._words[self._selected[0]]: rest[0], self._bits[self._selected[1]]: rest[1]}
         wanted[self._words[row]], wanted[self._bits[column]] = pair
-        self._rest, self._selected = rest, (row, column)
-        self._move(wanted)
-
-    def _move(self, wanted: dict[str, str | None]) -> None:
-        relays = self._plan.change(wanted)
-        if relays.opening and relays.closing:
-            self._matrix.exchange(opening=relays.opening, closing=relays.closing)
-        elif relays.opening:
-            self._matrix.open(relays.opening)
-        elif relays.closing:
-            self._matrix.close(relays.closing)
+        self._rest, self._selected, self._summed = rest, (row, column), None
+        self._lines.move(wanted)
 
     def _fire(self, row: int, column: int, levels: LineVoltages, width_s: float) -> None:
         if self._generator is None:
@@ -364,7 +484,7 @@ class CrossbarAccess:
     def _arm(self, source: PulseSource, width_s: float) -> None:
         if self._generator_width_s == width_s:
             return
-        source.prepare(width_s=width_s, edge_s=self._edge_s)
+        source.prepare(width_s=width_s, edge_s=min(self._edge_s, max(source.limits.min_edge_s, 0.5 * width_s)))
         if self._generator_width_s is None:
             source.output_on()
         self._generator_width_s = width_s

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from labctl.array.sources import SmuRows
 from labctl.roles import Reading
 
-__all__ = ["CellMeter"]
+__all__ = ["CellMeter", "has_moved", "turned"]
 
 # a zero holds until the cell has changed by this part: 0.4 mV of offset at 0.2 V then make an error below 0.1 %
 _ZERO_HOLDS = 0.4
@@ -59,12 +59,12 @@ class CellMeter:
             Currents into the word line, to be added: at the read voltage, and minus that at 0 V.
         """
         reading = self._at_read_voltage() if self._zero is not None and self._zero.cell == cell else None
-        if reading is None or self._zero is None or _has_moved(reading, self._zero.reading):
+        if reading is None or self._zero is None or has_moved(reading, self._zero.reading):
             # the offset drives the selected cell too: a zero is as old as its conductance
             zero = self._smu.bit.measure_current()
             reading = reading or self._at_read_voltage()
             self._zero = _Zero(cell, zero, reading)
-        return _turned(reading), self._zero.zero
+        return turned(reading), self._zero.zero
 
     def guarded(self) -> tuple[Reading, ...]:
         """Read with the word channel, the bit channel holding the other bit lines at the same voltage.
@@ -80,7 +80,7 @@ class CellMeter:
         reading = self._smu.word.measure_current()
         for channel in (self._smu.word, self._smu.bit):
             channel.set_voltage(0.0)
-        return reading, _turned(zero)
+        return reading, turned(zero)
 
     def _at_read_voltage(self) -> Reading:
         self._smu.word.set_voltage(self._read_voltage_v)
@@ -89,13 +89,32 @@ class CellMeter:
         return reading
 
 
-def _turned(reading: Reading) -> Reading:
-    """Return the reading with the current flowing the other way."""
+def turned(reading: Reading) -> Reading:
+    """Return the reading with the current flowing the other way.
+
+    Parameters
+    ----------
+    reading : Reading
+
+    Returns
+    -------
+    Reading
+    """
     return replace(reading, value=None if reading.value is None else -reading.value)
 
 
-def _has_moved(reading: Reading, earlier: Reading) -> bool:
-    """Tell whether a current has changed so much that the zero taken with the earlier one no longer holds."""
+def has_moved(reading: Reading, earlier: Reading) -> bool:
+    """Tell whether a current has changed so much that the zero taken with the earlier one no longer holds.
+
+    Parameters
+    ----------
+    reading, earlier : Reading, unit A
+
+    Returns
+    -------
+    bool
+        True also where one has no value.
+    """
     if reading.value is None or earlier.value is None:
         return True
     return abs(reading.value - earlier.value) > _ZERO_HOLDS * min(abs(reading.value), abs(earlier.value))

@@ -3,13 +3,15 @@
 Not here: figures of merit (:mod:`labctl.analysis.programming`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CellMap", "CellReading", "PulseRecord", "as_map"]
+from labctl.roles import Reading
+
+__all__ = ["CellMap", "CellReading", "PulseRecord", "as_map", "cell_reading"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,41 @@ class CellMap:
 
     conductance_s: npt.NDArray[np.float64]
     is_flagged: npt.NDArray[np.bool_]
+
+
+def cell_reading(
+    row: int,
+    column: int,
+    voltage_v: float,
+    currents: Sequence[Reading],
+    time_s: float,
+    *,
+    besides: Sequence[Reading] = (),
+) -> CellReading:
+    """Make one reading of a cell from the currents that add up to it; where one has no value, the sum has none.
+
+    Parameters
+    ----------
+    row, column : int
+    voltage_v : float, unit V
+        Across the cell.
+    currents : sequence of Reading, unit A
+    time_s : float, unit s
+        When it was complete.
+    besides : sequence of Reading
+        Readings whose flags count too, such as of the other end.
+
+    Returns
+    -------
+    CellReading
+    """
+    flagged = [reading for reading in (*currents, *besides) if reading.flags]
+    flags = tuple(sorted({str(flag) for reading in flagged for flag in reading.flags}))
+    values_a = [reading.value for reading in currents if reading.value is not None]
+    current_a = sum(values_a) if len(values_a) == len(currents) else None
+    conductance_s = None if current_a is None or voltage_v == 0.0 else current_a / voltage_v
+    raw = "; ".join(reading.raw for reading in flagged)
+    return CellReading(row, column, voltage_v, conductance_s, current_a, flags, time_s, raw)
 
 
 def as_map(readings: Iterable[CellReading], shape: tuple[int, int]) -> CellMap:

@@ -7,7 +7,12 @@ a voltage (:mod:`labctl.array.access`).
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["LineVoltages", "Scheme", "line_voltages"]
+from labctl.errors import StationError
+
+__all__ = ["FULL_STRESS_V", "LineVoltages", "Scheme", "check_outputs", "line_voltages"]
+
+FULL_STRESS_V = 0.3
+"""What the other cells of a driven line may see for long without switching, unit V."""
 
 
 class Scheme(StrEnum):
@@ -81,3 +86,24 @@ def line_voltages(scheme: Scheme, voltage_v: float, *, row_stress_v: float = 0.0
             return LineVoltages(half, -half, None, None)
         case Scheme.INHIBIT:
             return LineVoltages(voltage_v, 0.0, 0.0, max(0.0, voltage_v - row_stress_v))
+
+
+def check_outputs(scheme: Scheme, outputs: int) -> None:
+    """Refuse V/3 on a rack that cannot pulse four groups of lines at once.
+
+    Parameters
+    ----------
+    scheme : Scheme
+    outputs : int
+        Pulsed outputs on matrix rows.
+
+    Raises
+    ------
+    StationError
+        If there are too few.
+    """
+    if scheme is Scheme.V3 and outputs < 4:
+        raise StationError(
+            f"array: scheme 'v3' needs four pulsed outputs on matrix rows (+V/2, -V/2, -V/6, +V/6), the station has "
+            f"{outputs}; choose scheme v2, grounded or floating, or wire a generator with four outputs"
+        )

@@ -11,17 +11,23 @@ from labctl.errors import StationError
 
 __all__ = ["parse_cells"]
 
-_FORMS = "'all', 'ROW,COLUMN' such as '3,4', ranges such as '0:8,0:32', or the path of a CSV mask of 0 and 1"
+_FORMS = (
+    "'all', 'ROW,COLUMN' such as '3,4', ranges such as '0:8,0:32', several of these with ';' between them, 'diagonal', "
+    "'diagonal:10' for its first ten, or the path of a CSV mask of 0 and 1"
+)
+_DIAGONAL = re.compile(r"diagonal(?::([0-9]{1,9}))?")
 _RANGE = re.compile(r"\s*([0-9]{0,9})\s*(:?)\s*([0-9]{0,9})\s*")
 
 
 def parse_cells(text: str, shape: tuple[int, int]) -> list[tuple[int, int]]:
-    """Return the cells that ``text`` names, row by row.
+    """Return the cells that ``text`` names, in its order, row by row within a range.
 
     Parameters
     ----------
     text : str
-        ``"all"``, ``"3,4"``, ``"0:8,0:32"`` (end exclusive, either side may be left out) or the path of a CSV mask.
+        ``"all"``, ``"3,4"``, ``"0:8,0:32"`` (end exclusive, either side may be left out), several cells or ranges with
+        ``;`` between them, ``"diagonal"`` for all (i, i), ``"diagonal:10"`` for the first ten of them, or the path of a
+        CSV mask.
     shape : tuple of int
         Rows and columns of the array.
 
@@ -36,16 +42,31 @@ def parse_cells(text: str, shape: tuple[int, int]) -> list[tuple[int, int]]:
         If the text has none of the forms, names no cell, or a cell outside the array.
     """
     stripped = text.strip()
-    if stripped == "all":
-        return [(row, column) for row in range(shape[0]) for column in range(shape[1])]
-    parts = [_RANGE.fullmatch(part) for part in stripped.split(",")]
-    if len(parts) == 2 and parts[0] is not None and parts[1] is not None:
-        rows = _indices(parts[0], shape[0], "row", stripped)
-        columns = _indices(parts[1], shape[1], "column", stripped)
-        return [(row, column) for row in rows for column in columns]
     if Path(stripped).suffix.lower() == ".csv":
         return _from_mask(Path(stripped), shape)
+    # a cell that is named twice is visited once
+    return list(dict.fromkeys(cell for part in stripped.split(";") for cell in _part(part.strip(), shape, text)))
+
+
+def _part(part: str, shape: tuple[int, int], text: str) -> list[tuple[int, int]]:
+    if part == "all":
+        return [(row, column) for row in range(shape[0]) for column in range(shape[1])]
+    if diagonal := _DIAGONAL.fullmatch(part):
+        return [(index, index) for index in range(_diagonal_count(diagonal, shape, text))]
+    ranges = [_RANGE.fullmatch(axis) for axis in part.split(",")]
+    if len(ranges) == 2 and ranges[0] is not None and ranges[1] is not None:
+        rows = _indices(ranges[0], shape[0], "row", part)
+        columns = _indices(ranges[1], shape[1], "column", part)
+        return [(row, column) for row in rows for column in columns]
     raise StationError(f"cells: {text!r} names no cells; allowed are {_FORMS}")
+
+
+def _diagonal_count(match: re.Match[str], shape: tuple[int, int], text: str) -> int:
+    longest = min(shape)
+    count = longest if match[1] is None else int(match[1])
+    if not 1 <= count <= longest:
+        raise StationError(f"cells: {text!r}: the diagonal has 1 to {longest} cells, got {count}")
+    return count
 
 
 def _indices(match: re.Match[str], count: int, what: str, text: str) -> range:

@@ -5,14 +5,26 @@ Not here: the relays (:mod:`labctl.array.wires`) and the levels (:mod:`labctl.ar
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from labctl.array.wires import Wiring
 from labctl.clock import Clock
 from labctl.errors import StationError
 from labctl.roles import PulseSource, SourceMeter, SwitchMatrix
 
-__all__ = ["GeneratorRows", "RackStation", "SmuRows", "find_generator", "find_smus"]
+if TYPE_CHECKING:
+    from labctl.station.wiring import ControlWiring, DirectWiring
+
+__all__ = [
+    "GateRow",
+    "GeneratorRows",
+    "RackStation",
+    "SmuRows",
+    "find_gate",
+    "find_generator",
+    "find_matrix",
+    "find_smus",
+]
 
 _GROUND = "ground"
 
@@ -30,6 +42,11 @@ class SampleInfo(Protocol):
         """Bit lines."""
         ...
 
+    @property
+    def access(self) -> Mapping[str, float]:
+        """Numbers that a geometry needs besides the wiring, such as ``{"gate_read_v": 2.0}``."""
+        ...
+
 
 class RackWiring(Wiring, Protocol):
     """Wiring that also tells what hangs on each matrix row."""
@@ -37,6 +54,16 @@ class RackWiring(Wiring, Protocol):
     @property
     def rows(self) -> Mapping[str, str]:
         """Source by matrix row, such as ``{"A": "smu1.a", "E": "ground"}``."""
+        ...
+
+    @property
+    def direct(self) -> "DirectWiring | None":
+        """What hangs on the only cell where there is no matrix."""
+        ...
+
+    @property
+    def control(self) -> "ControlWiring | None":
+        """The gates, where they have a matrix."""
         ...
 
 
@@ -87,6 +114,72 @@ class GeneratorRows:
 
     source: PulseSource
     rows: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class GateRow:
+    """A channel of a source-measure unit on a row of the gates' matrix, and the row of ground there."""
+
+    source: SourceMeter
+    row: str
+    ground: str
+    matrix: SwitchMatrix
+
+
+def find_matrix(station: RackStation) -> SwitchMatrix:
+    """Return the switch matrix on which the word and bit lines hang.
+
+    Parameters
+    ----------
+    station : RackStation
+        The open station.
+
+    Returns
+    -------
+    SwitchMatrix
+
+    Raises
+    ------
+    StationError
+        If the sample is wired directly.
+    """
+    if station.wiring.matrix is None:
+        raise StationError("array: lines can only be chosen by a switch matrix; the station has none (wiring.direct)")
+    return station.switch_matrix(station.wiring.matrix)
+
+
+def find_gate(station: RackStation, control: "ControlWiring") -> GateRow:
+    """Return the first source-measure channel on the rows of the gates' matrix.
+
+    Parameters
+    ----------
+    station : RackStation
+        The open station.
+    control : ControlWiring
+        Of its wiring.
+
+    Returns
+    -------
+    GateRow
+
+    Raises
+    ------
+    StationError
+        If no channel hangs there, or no ground.
+    """
+    for instrument, channels in _sources(control.rows.values()).items():
+        for channel in sorted(channel for channel in channels if channel.isalpha()):
+            terminal = f"{instrument}.{channel}"
+            return GateRow(
+                station.source_meter(terminal),
+                control.row_of(terminal),
+                control.row_of(_GROUND),
+                station.switch_matrix(str(control.matrix)),
+            )
+    raise StationError(
+        "array: gates need a channel of a source-measure unit on a row of their matrix; the station has "
+        f"{', '.join(control.rows.values())} (wiring.control.rows)"
+    )
 
 
 def find_smus(station: RackStation) -> SmuRows:

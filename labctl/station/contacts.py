@@ -76,7 +76,7 @@ def find_stuck(wiring: Wiring, matrix: SwitchMatrix, meters: Mapping[str, Source
 
 
 def _stuck_closed(wiring: Wiring, probe: _Probe) -> list[str]:
-    ground, lines = wiring.row_of(GROUND), _lines(wiring)
+    ground, lines = wiring.row_of(GROUND), wiring.columns()
     # the probe on a line that is on no other row finds ground only through a contact that should be open
     stuck = _single(probe, [], [wiring.crosspoint(probe.row, line) for line in lines], lines)
     bad = [wiring.crosspoint(ground, line) for line in stuck]
@@ -102,7 +102,7 @@ def _single(probe: _Probe, joined: Iterable[str], crosspoints: list[str], lines:
 
 
 def _stuck_open(wiring: Wiring, probe: _Probe) -> list[str]:
-    ground, lines = wiring.row_of(GROUND), _lines(wiring)
+    ground, lines = wiring.row_of(GROUND), wiring.columns()
     sound: set[str] = set()
     suspects: dict[str, None] = {}
     for row in wiring.rows:
@@ -118,7 +118,3 @@ def _stuck_open(wiring: Wiring, probe: _Probe) -> list[str]:
             else:
                 suspects |= dict.fromkeys(way)
     return [name for name in suspects if name not in sound]
-
-
-def _lines(wiring: Wiring) -> tuple[str, ...]:
-    return (*wiring.word_lines, *wiring.bit_lines)

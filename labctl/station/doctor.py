@@ -7,7 +7,8 @@ since they load A alone; offsets of both channels fall out. 0.2 V lies below the
 
 That measurement is the same with A and B exchanged, so the rows of the source-measure channels are checked before:
 each row in turn is shorted to ground at the pad; of all channels, at 50 mV and 1 µA, only the one that the station
-file names may then meet its current limit. That a pulse generator hangs on its rows is not checked.
+file names may then meet its current limit. Not checked: that a pulse generator hangs on its rows; which gate line leads
+to which row of the array, and the contacts of the gates' matrix, which carries no current.
 
 Not here: the contacts of the matrix one by one (:mod:`labctl.station.contacts`), repairing anything.
 """
@@ -21,7 +22,7 @@ from labctl.errors import LabError, StationError
 from labctl.roles import Flag, SourceMeter, SwitchMatrix
 from labctl.station.contacts import find_stuck
 from labctl.station.station import Station
-from labctl.station.wiring import GROUND
+from labctl.station.wiring import GROUND, MatrixWiring
 
 __all__ = ["Check", "check"]
 
@@ -56,7 +57,12 @@ def check(station: Station) -> list[Check]:
         checks.append(_attempt(f"{key}: identity", partial(_identity, station, key)))
         checks.append(_attempt(f"{key}: error queue", partial(_error_queue, station, key)))
     checks.append(_attempt("off", partial(_off, station)))
-    checks.append(_attempt("relays", partial(_relays, station)))
+    if station.wiring.matrix is None:
+        wired = "not checked: the sample is wired directly, without a matrix"
+        return [*checks, *(Check(name, True, wired) for name in ("relays", "addressing", "contacts"))]
+    for network in station.wiring.networks():
+        name = "relays" if network is station.wiring else f"relays of {network.matrix}"
+        checks.append(_attempt(name, partial(_relays, station, network)))
     are_rows_right = True
     if station.wiring.identification is None:
         checks.append(Check("addressing", True, "not checked: the station file names no identification pad"))
@@ -95,10 +101,10 @@ def _off(station: Station) -> tuple[bool, str]:
     return True, "every output off and every relay open, read back"
 
 
-def _relays(station: Station) -> tuple[bool, str]:
-    wiring, matrix = station.wiring, station.switch_matrix(station.wiring.matrix)
-    row = wiring.row_of(GROUND)
-    points = frozenset(wiring.crosspoint(row, column) for column in (*wiring.word_lines, *wiring.bit_lines))
+def _relays(station: Station, network: MatrixWiring) -> tuple[bool, str]:
+    matrix = station.switch_matrix(str(network.matrix))
+    row = network.row_of(GROUND)
+    points = frozenset(network.crosspoint(row, column) for column in network.columns())
     matrix.close(points)
     closed = matrix.closed()
     matrix.open_all()
@@ -111,12 +117,12 @@ def _relays(station: Station) -> tuple[bool, str]:
 
 
 def _contacts(station: Station) -> tuple[bool, str]:
-    wiring, matrix = station.wiring, station.switch_matrix(station.wiring.matrix)
+    wiring, matrix = station.wiring, station.switch_matrix(str(station.wiring.matrix))
     meters = _meters(station)
     if not meters:
         return True, "not checked: no source-measure channel is wired to a row"
     not_opening, not_closing = find_stuck(wiring, matrix, meters)
-    count = len(wiring.rows) * (len(wiring.word_lines) + len(wiring.bit_lines))
+    count = len(wiring.rows) * len(wiring.columns())
     if len(not_closing) == count:
         return False, f"nothing conducts from {next(iter(meters))} to ground; correct the cabling or {station.file}"
     faults = [f"{name} does not open" for name in not_opening] + [f"{name} does not close" for name in not_closing]
@@ -126,7 +132,7 @@ def _contacts(station: Station) -> tuple[bool, str]:
 
 
 def _rows(station: Station) -> tuple[bool, str]:
-    wiring, matrix = station.wiring, station.switch_matrix(station.wiring.matrix)
+    wiring, matrix = station.wiring, station.switch_matrix(str(station.wiring.matrix))
     meters = _meters(station)
     ground = wiring.crosspoint(wiring.row_of(GROUND), str(wiring.identification))
     matrix.open_all()
@@ -161,7 +167,9 @@ def _rows(station: Station) -> tuple[bool, str]:
 def _addressing(station: Station) -> tuple[bool, str]:
     expected_ohm = station.wiring.identification_resistors_ohm
     measured_ohm = _round_trip(station)
-    names = [f"word line {index}" for index in range(len(station.wiring.word_lines))]
+    words = len(station.wiring.word_lines)
+    has_plate = station.wiring.control is not None and station.wiring.control.common_source
+    names = ["source plate"] if has_plate else [f"word line {index}" for index in range(words)]
     names += [f"bit line {index}" for index in range(len(station.wiring.bit_lines))]
     answers = [_nearest(value, expected_ohm) for value in measured_ohm]
     wrong = [index for index, answer in enumerate(answers) if answer != index]
@@ -188,14 +196,14 @@ def _nearest(found_ohm: float, expected_ohm: tuple[float, ...]) -> int | None:
 
 def _round_trip(station: Station) -> list[float]:
     """Resistance from each line to the pad, word lines first."""
-    wiring, matrix = station.wiring, station.switch_matrix(station.wiring.matrix)
+    wiring, matrix = station.wiring, station.switch_matrix(str(station.wiring.matrix))
     meters = _meters(station)
     if len(meters) < 2:
         raise StationError(f"{wiring.file}: wiring.rows: the addressing round trip needs two source-measure channels")
     (source_terminal, source), (meter_terminal, meter), *_ = meters.items()
     source_row, meter_row = wiring.row_of(source_terminal), wiring.row_of(meter_terminal)
     ground = wiring.row_of(GROUND)
-    lines = (*wiring.word_lines, *wiring.bit_lines)
+    lines = wiring.columns()
     matrix.open_all()
     limit_a = min(0.01, source.limits.max_current_a)
     source.prepare(voltage_range_v=_PROBE_V, current_limit_a=limit_a, measure_range_a=None, integration_plc=0.1)

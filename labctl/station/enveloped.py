@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from labctl.errors import StationError
-from labctl.roles import PulseSource, SourceMeter, SwitchMatrix
+from labctl.roles import PulseSource, SourceMeter, SwitchMatrix, TemperatureController
 from labctl.station.envelope import EnvelopedPulseSource, EnvelopedSourceMeter
 from labctl.station.guard import Guard
+from labctl.station.heating import EnvelopedTemperatureController
 from labctl.station.station_file import Envelope, Sample, StationFile
 from labctl.station.switching import EnvelopedSwitchMatrix
 from labctl.station.wiring import Wiring
@@ -21,7 +22,7 @@ _T = TypeVar("_T")
 
 
 class EnvelopedRoles:
-    """What a procedure sees of the instruments of a station; a subclass fills the three maps of roles.
+    """What a procedure sees of the instruments of a station; a subclass fills the maps of roles.
 
     Parameters
     ----------
@@ -48,6 +49,7 @@ class EnvelopedRoles:
         self._source_meters: dict[str, EnvelopedSourceMeter] = {}
         self._pulse_sources: dict[str, EnvelopedPulseSource] = {}
         self._switches: dict[str, EnvelopedSwitchMatrix] = {}
+        self._heater: EnvelopedTemperatureController | None = None
 
     def source_meter(self, terminal: str) -> SourceMeter:
         """Return a channel of a source-measure unit, such as ``"smu1.a"``, inside the envelope.
@@ -105,6 +107,26 @@ class EnvelopedRoles:
             If there is none; the known ones are listed.
         """
         return self._role("switch matrix", self._switches, key)
+
+    def temperature_controller(self) -> TemperatureController:
+        """Return the controller of the sample's temperature, inside the envelope.
+
+        Returns
+        -------
+        TemperatureController
+            The same object each time.
+
+        Raises
+        ------
+        StationError
+            If the station has none.
+        """
+        if self._heater is None:
+            raise StationError(
+                f"{self.file}: this station has no temperature controller; name one in a table [temperature], with its"
+                " limit in envelope.temperature_k"
+            )
+        return self._heater
 
     def _role(self, kind: str, known: Mapping[str, _T], name: str) -> _T:
         if name not in known:

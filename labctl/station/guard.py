@@ -44,6 +44,8 @@ class Guard:
         Terminals whose level is not known, with the longest time that their last stimulus can still last.
     prepared : set of str
         Terminals, keys of pulse generators, and these with ``.levels``, whose settings are known.
+    heaters : dict of str to bool
+        Keys of temperature controllers, and whether their heater is on, or may be.
     """
 
     def __init__(self, envelope: Envelope, file: str) -> None:
@@ -54,6 +56,7 @@ class Guard:
         self.on: set[str] = set()
         self.in_doubt: dict[str, float] = {}
         self.prepared: set[str] = set()
+        self.heaters: dict[str, bool] = {}
 
     @contextmanager
     def stimulating(self, terminals: Collection[str], lasting_s: float) -> Iterator[None]:
@@ -171,6 +174,8 @@ class Guard:
         key : str
             Of the instrument, such as ``"smu1"``.
         """
+        if key in self.heaters:
+            self.heaters[key] = True
         found = {terminal for terminal in self.levels_v if terminal.partition(".")[0] == key}
         if found & self.on:
             return
@@ -187,6 +192,8 @@ class Guard:
             Of the instrument, such as ``"smu1"``.
         """
         self.on = {terminal for terminal in self.on if terminal.partition(".")[0] != key}
+        if key in self.heaters:
+            self.heaters[key] = False
 
     def is_known(self, name: str) -> None:
         """Take note that the level of a terminal, or those of an instrument, are no longer in doubt.

@@ -2,8 +2,8 @@
 
 Every stimulus passes the envelope, the rule of cold switching and the driver's own refusals, and is then noted instead
 of sent. No VISA resource is opened: the drivers have no adapter that could. Readings come from cells that never
-respond: all of them have one conductance, and lines are ideal. Time is that of a virtual clock, advanced by nominal
-durations.
+respond: all of them have one conductance, and lines are ideal; with a common source a cell conducts while its gate is
+above 0 V. Time is that of a virtual clock, advanced by nominal durations.
 
 Not here: what is noted (:mod:`labctl.station.record`), the runs of a procedure on it (:mod:`labctl.run.dry_run`).
 """
@@ -16,13 +16,23 @@ from pymeasure.adapters import Adapter
 
 from labctl.clock import VirtualClock
 from labctl.errors import StationError
-from labctl.roles import Flag, Identity, Instrument, PulseSource, Reading, SourceMeter, SwitchMatrix
+from labctl.roles import (
+    Flag,
+    Identity,
+    Instrument,
+    PulseSource,
+    Reading,
+    SourceMeter,
+    SwitchMatrix,
+    TemperatureController,
+)
 from labctl.station.envelope import EnvelopedPulseSource, EnvelopedSourceMeter
 from labctl.station.enveloped import EnvelopedRoles
+from labctl.station.heating import EnvelopedTemperatureController
 from labctl.station.record import Record, Stimulus
 from labctl.station.station_file import StationFile
 from labctl.station.switching import EnvelopedSwitchMatrix
-from labctl.station.wiring import GROUND, Wiring
+from labctl.station.wiring import GROUND, MatrixWiring, Wiring
 from labctl_instruments import drivers
 from labctl_instruments.link import LinkedInstrument
 
@@ -31,6 +41,7 @@ __all__ = ["PaperStation"]
 # nominal: a message, relays that settle, what auto-range adds to a reading below a small current
 _MESSAGE_S, _RELAYS_S, _AUTO_RANGE_S, _LITTLE_A = 2e-4, 1e-3, 0.1, 1e-6
 _SOURCE_OHM = 50.0
+_ROOM_K = 300.0
 # an ammeter shows a little more than its range
 _OVER_RANGE = 1.02
 
@@ -74,6 +85,8 @@ class PaperStation(EnvelopedRoles):
             if isinstance(driver, PulseSource):
                 source = _PaperPulseSource(rack, key, driver)
                 self._pulse_sources[key] = EnvelopedPulseSource(source, key, self._guard, _nobody)
+            if key == content.temperature_controller and isinstance(driver, TemperatureController):
+                self._heater = EnvelopedTemperatureController(_PaperHeater(rack, driver), key, self._guard)
             if isinstance(driver, SwitchMatrix):
                 self._switches[key] = EnvelopedSwitchMatrix(
                     _PaperSwitchMatrix(rack, key), key, self._guard, settle=lambda: None
@@ -115,27 +128,45 @@ class _Rack:
     def __init__(self, content: StationFile, conductance_s: float, record: Record, clock: VirtualClock) -> None:
         self.record, self.clock = record, clock
         self.line_period_s = 1.0 / content.line_frequency_hz
-        self.closed: set[str] = set()
         self.levels_v: dict[str, float] = {}
         self._conductance_s = conductance_s
         self._wiring: Wiring = content.wiring
-        columns = (*self._wiring.word_lines, *self._wiring.bit_lines, self._wiring.identification or "")
-        self.crosspoints = {self._wiring.crosspoint(row, name) for row in self._wiring.rows for name in columns if name}
+        networks = {str(network.matrix): network for network in self._wiring.networks()}
+        self.closed: dict[str, set[str]] = {key: set() for key in networks}
+        self.crosspoints = {key: _crosspoints(network) for key, network in networks.items()}
+        if self._wiring.identification is not None:
+            points = {self._wiring.crosspoint(row, self._wiring.identification) for row in self._wiring.rows}
+            self.crosspoints[str(self._wiring.matrix)] |= points
 
     def current_a(self, terminal: str) -> float:
         """Current out of a terminal: cells of one conductance between ideal lines."""
-        words, bits = (self._lines(columns) for columns in (self._wiring.word_lines, self._wiring.bit_lines))
+        direct, control = self._wiring.direct, self._wiring.control
+        if direct is not None:
+            words, bits = [self._end(direct.word)], [self._end(direct.bit)]
+        else:
+            words, bits = (
+                self._lines(self._wiring, lines) for lines in (self._wiring.word_lines, self._wiring.bit_lines)
+            )
         total_a = 0.0
         for own, others in ((words, bits), (bits, words)):
             sum_v = sum(level_v for _, level_v in others)
             total_a += sum(len(others) * level_v - sum_v for name, level_v in own if name == terminal)
+        if control is not None and control.common_source:
+            # between the plate and a bit line conduct the cells whose gate is driven
+            total_a *= sum(level_v > 0.0 for _, level_v in self._lines(control, control.lines))
         return total_a * self._conductance_s
 
-    def _lines(self, columns: Sequence[str]) -> list[tuple[str, float]]:
+    def _lines(self, network: MatrixWiring, columns: Sequence[str]) -> list[tuple[str, float]]:
         """Terminal and level of each line that hangs on a row."""
-        rows = {point[0] + point[2:]: point[1] for point in self.closed}
-        names = (self._wiring.rows[rows[column]] for column in columns if column in rows)
-        return [(name, 0.0 if name == GROUND else self.levels_v.get(name, 0.0)) for name in names]
+        rows = {point[0] + point[2:]: point[1] for point in self.closed[str(network.matrix)]}
+        return [self._end(network.rows[rows[column]]) for column in columns if column in rows]
+
+    def _end(self, name: str) -> tuple[str, float]:
+        return name, 0.0 if name == GROUND else self.levels_v.get(name, 0.0)
+
+
+def _crosspoints(network: MatrixWiring) -> set[str]:
+    return {network.crosspoint(row, column) for row in network.rows for column in network.columns()}
 
 
 class _PaperSourceMeter:
@@ -264,21 +295,50 @@ class _PaperSwitchMatrix:
         self.exchange(opening=crosspoints, closing=())
 
     def exchange(self, *, opening: Collection[str], closing: Collection[str]) -> None:
-        unknown = ", ".join(sorted({*opening, *closing} - self._rack.crosspoints))
+        unknown = ", ".join(sorted({*opening, *closing} - self._rack.crosspoints.get(self._key, set())))
         if unknown:
             raise ValueError(f"{self._key}: nothing is wired to {unknown}")
-        self._move((self._rack.closed - set(opening)) | set(closing))
+        self._move((self.closed() - set(opening)) | set(closing))
 
     def open_all(self) -> None:
         self._move(set())
 
     def closed(self) -> frozenset[str]:
-        return frozenset(self._rack.closed)
+        return frozenset(self._rack.closed.get(self._key, ()))
 
-    def _move(self, closed: set[str]) -> None:
+    def _move(self, closed: Collection[str]) -> None:
         self._rack.clock.sleep(_MESSAGE_S + _RELAYS_S)
-        self._rack.record.relays += len(self._rack.closed ^ closed)
-        self._rack.closed = closed
+        self._rack.record.relays += len(self.closed() ^ set(closed))
+        self._rack.closed[self._key] = set(closed)
+
+
+class _PaperHeater:
+    """A heater that is at once as hot as it was told; what the driver refuses is refused here."""
+
+    def __init__(self, rack: _Rack, driver: TemperatureController) -> None:
+        self._rack, self._driver = rack, driver
+        self.limits = driver.limits
+        self._temperature_k = _ROOM_K
+
+    def set_temperature(self, temperature_k: float) -> None:
+        if not self.limits.lowest_k <= temperature_k <= self.limits.highest_k:
+            raise ValueError(
+                f"set-point must be {self.limits.lowest_k:g} K to {self.limits.highest_k:g} K, got {temperature_k:g} K"
+            )
+        self._rack.clock.sleep(_MESSAGE_S)
+        self._temperature_k = temperature_k
+
+    def measure_temperature(self) -> Reading:
+        self._rack.clock.sleep(_MESSAGE_S)
+        return Reading(self._temperature_k, "K", frozenset(), "paper")
+
+    def is_stable(self, band_k: float) -> bool:
+        self._rack.clock.sleep(_MESSAGE_S)
+        return band_k > 0.0
+
+    def heater_off(self) -> None:
+        self._rack.clock.sleep(_MESSAGE_S)
+        self._temperature_k = _ROOM_K
 
 
 class _NoAdapter(Adapter):  # type: ignore[misc]

@@ -14,11 +14,12 @@ from typing import Any
 
 from labctl.clock import Clock, WallClock
 from labctl.errors import InstrumentError, LabError, NotVerifiedOffError, StationError
-from labctl.roles import Identity, Instrument, PulseSource, SourceMeter, SwitchMatrix
+from labctl.roles import Identity, Instrument, PulseSource, SourceMeter, SwitchMatrix, TemperatureController
 from labctl.station.bench_control import BenchControl, served_bench_info
 from labctl.station.envelope import EnvelopedPulseSource, EnvelopedSourceMeter
 from labctl.station.enveloped import EnvelopedRoles
 from labctl.station.guarded import GuardedInstrument
+from labctl.station.heating import EnvelopedTemperatureController
 from labctl.station.opening import Rack, collect_failure, open_rack
 from labctl.station.read_back import ReadBack
 from labctl.station.station_file import StationFile, read_station_file
@@ -79,6 +80,12 @@ class Station(EnvelopedRoles):
             for key, driver in rack.drivers.items()
             if isinstance(driver, SwitchMatrix)
         }
+        key = content.temperature_controller
+        if key is not None:
+            driver = rack.drivers[key]
+            if not isinstance(driver, TemperatureController):
+                raise StationError(f"{content.file}: temperature.controller: {driver.name} controls no temperature")
+            self._heater = EnvelopedTemperatureController(driver, key, self._guard)
         self.instruments: dict[str, Instrument] = {
             key: GuardedInstrument(driver, key, self._guard, partial(self._is_open, key))
             for key, driver in rack.drivers.items()
@@ -202,8 +209,8 @@ class Station(EnvelopedRoles):
         return list(self._rack.ownership.descriptors)
 
     def has_output_on(self) -> bool:
-        """Tell whether a source has its output on, or may have: as it was told, nothing is asked."""
-        return bool(self._guard.on)
+        """Tell whether a source or heater is on, or may be: as it was told, nothing is asked."""
+        return bool(self._guard.on) or any(self._guard.heaters.values())
 
     def left_on(self) -> list[str]:
         """Ask every instrument whether it is off; one that is not counts as on from then on.

@@ -6,7 +6,7 @@ A frozen picture of the TOML file, checked key by key. Not here: opening anythin
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
@@ -14,16 +14,16 @@ from typing import Any
 
 from labctl.errors import StationError
 from labctl.home import labctl_home
+from labctl.station.defaults_table import StationDefaults, read_defaults
 from labctl.station.strict_table import StrictTable
 from labctl.station.wiring import GROUND, Wiring
+from labctl.station.wiring_table import read_wiring
 
 __all__ = ["Envelope", "InstrumentEntry", "Sample", "StationFile", "read_station_file", "station_names"]
 
 _SCHEMA = 1
 _HEARTBEAT_S, _LEAST_HEARTBEAT_S, _MOST_HEARTBEAT_S = 1.0, 0.1, 60.0
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
-_COLUMN = re.compile(r"[1-6](?:0[1-9]|1[0-2])")
-_ROW = re.compile(r"[A-H]")
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,22 @@ class InstrumentEntry:
 
 @dataclass(frozen=True)
 class Sample:
-    """Table ``[sample]``: what is in the socket; ``device`` names a device preset."""
+    """Table ``[sample]``: what is in the socket; ``device`` names a device preset.
+
+    Attributes
+    ----------
+    name, device : str
+    rows, columns : int, unit 1
+        Cells.
+    access : mapping of str to float, unit as the key says
+        Table ``[sample.access]``: what is needed to reach the cells besides the wiring.
+    """
 
     name: str
     device: str
     rows: int
     columns: int
+    access: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,12 +80,15 @@ class Envelope:
         Of a pulse, and of one step of a staircase.
     energy_j : float, unit J
         What the sources could deliver at most in one pulse or step.
+    temperature_k : float or None, unit K
+        Of the sample; None where the station controls no temperature.
     """
 
     voltage_v: float
     current_a: float
     pulse_width_s: float
     energy_j: float
+    temperature_k: float | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +115,10 @@ class StationFile:
     sample : Sample
     wiring : Wiring
     envelope : Envelope
+    defaults : StationDefaults
+        What a run takes for parameters that the user does not give.
+    temperature_controller : str or None
+        Key of the instrument that controls the temperature of the sample.
     """
 
     name: str
@@ -116,6 +133,8 @@ class StationFile:
     sample: Sample
     wiring: Wiring
     envelope: Envelope
+    defaults: StationDefaults
+    temperature_controller: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content as plain values, without the text; a date is text such as ``"2027-03-01"``.
@@ -126,6 +145,11 @@ class StationFile:
         """
         content = asdict(self)
         del content["text"], content["wiring"]["file"]
+        if self.envelope.temperature_k is None:
+            del content["envelope"]["temperature_k"]
+        content["defaults"] = self.defaults.as_dict()
+        if content["wiring"]["control"] is not None:
+            del content["wiring"]["control"]["file"]
         for entry in content["instruments"].values():
             entry["calibration_due"] = entry["calibration_due"] and entry["calibration_due"].isoformat()
         return content
@@ -183,7 +207,10 @@ def _known_files() -> dict[str, Path]:
 def _station(table: StrictTable, path: Path, text: str) -> StationFile:
     table.whole("schema", least=_SCHEMA, most=_SCHEMA)
     instruments = _instruments(table.table("instruments"))
-    sample = _sample(table.table("sample"))
+    sample_table = table.table("sample")
+    size = sample_table.whole("rows", least=1, most=4096), sample_table.whole("columns", least=1, most=4096)
+    wiring = read_wiring(table.table("wiring"), str(path), tuple(instruments), size)
+    controller = _temperature_controller(table, instruments)
     station = StationFile(
         name=table.string("name"),
         file=str(path),
@@ -194,9 +221,11 @@ def _station(table: StrictTable, path: Path, text: str) -> StationFile:
         heartbeat_s=_heartbeat_s(table),
         expired_calibration=_expired_calibration(table),
         instruments=instruments,
-        sample=sample,
-        wiring=_wiring(table.table("wiring"), str(path), instruments, sample),
-        envelope=_envelope(table.table("envelope")),
+        sample=_sample(sample_table, size, wiring),
+        wiring=wiring,
+        envelope=_envelope(table.table("envelope"), has_temperature=controller is not None),
+        defaults=read_defaults(table),
+        temperature_controller=controller,
     )
     table.finish()
     return station
@@ -236,62 +265,42 @@ def _instruments(table: StrictTable) -> dict[str, InstrumentEntry]:
     return found
 
 
-def _sample(table: StrictTable) -> Sample:
-    sample = Sample(
-        table.string("name"),
-        table.string("device"),
-        table.whole("rows", least=1, most=4096),
-        table.whole("columns", least=1, most=4096),
-    )
+def _sample(table: StrictTable, size: tuple[int, int], wiring: Wiring) -> Sample:
+    access: dict[str, float] = {}
+    if table.has("access"):
+        numbers = table.table("access")
+        access = {key: numbers.positive(key) for key in _access_keys(wiring) if numbers.has(key)}
+        numbers.finish()
+    sample = Sample(table.string("name"), table.string("device"), *size, access)
     table.finish()
     return sample
 
 
-def _envelope(table: StrictTable) -> Envelope:
+def _access_keys(wiring: Wiring) -> tuple[str, ...]:
+    """Return what ``[sample.access]`` may say of a sample that is wired like this."""
+    if wiring.control is not None:
+        return ("gate_read_v", "gate_set_v", "gate_reset_v") if wiring.control.common_source else ("settle_s",)
+    return ("track_ohm",) if wiring.direct is not None and wiring.direct.control is not None else ()
+
+
+def _temperature_controller(table: StrictTable, instruments: Mapping[str, InstrumentEntry]) -> str | None:
+    if not table.has("temperature"):
+        return None
+    temperature = table.table("temperature")
+    key = temperature.string("controller")
+    if key not in instruments:
+        raise temperature.wrong("controller", f"no instrument {key!r}; there are {', '.join(instruments)}")
+    temperature.finish()
+    return key
+
+
+def _envelope(table: StrictTable, *, has_temperature: bool) -> Envelope:
     envelope = Envelope(
         table.positive("voltage_v"),
         table.positive("current_a"),
         table.positive("pulse_width_s"),
         table.positive("energy_j"),
+        table.positive("temperature_k") if has_temperature else None,
     )
     table.finish()
     return envelope
-
-
-def _wiring(table: StrictTable, file: str, instruments: Mapping[str, InstrumentEntry], sample: Sample) -> Wiring:
-    matrix = table.string("matrix")
-    if matrix not in instruments:
-        raise table.wrong("matrix", f"{matrix!r} is no instrument of this station; there are {', '.join(instruments)}")
-    rows_table = table.table("rows")
-    rows = {row: rows_table.string(row) for row in rows_table.names()}
-    for row, terminal in rows.items():
-        key, dot, channel = terminal.partition(".")
-        if _ROW.fullmatch(row) is None:
-            raise rows_table.wrong(row, "a matrix row is a letter A to H")
-        if terminal != GROUND and not (key in instruments and dot and channel):
-            allowed = f'"ground" or "<instrument>.<channel>" with {", ".join(instruments)}'
-            raise rows_table.wrong(row, f"{terminal!r} is no terminal of this station; allowed are {allowed}")
-        if list(rows.values()).count(terminal) > 1:
-            raise rows_table.wrong(row, f"{terminal!r} is wired to more than one row")
-    lines = {key: table.strings(key) for key in ("word_lines", "bit_lines")}
-    for (key, columns), count in zip(lines.items(), (sample.rows, sample.columns), strict=True):
-        if len(columns) != count:
-            raise table.wrong(key, f"the sample has {count} lines, got {len(columns)} matrix columns")
-    identification: str | None = None
-    resistors_ohm: tuple[float, ...] = ()
-    if table.has("identification"):
-        identification = table.string("identification")
-        resistors_ohm = table.positives("identification_resistors_ohm")
-        if len(resistors_ohm) != sample.rows + sample.columns:
-            count = sample.rows + sample.columns
-            raise table.wrong("identification_resistors_ohm", f"needs {count}, one a line, got {len(resistors_ohm)}")
-    taken: set[str] = set()
-    for key, columns in (*lines.items(), ("identification", (identification,) if identification else ())):
-        for column in columns:
-            if _COLUMN.fullmatch(column) is None:
-                raise table.wrong(key, f"{column!r} is no matrix column; allowed are slot 1-6 and column 01-12")
-            if column in taken:
-                raise table.wrong(key, f"matrix column {column!r} is used twice")
-            taken.add(column)
-    table.finish()
-    return Wiring(file, matrix, rows, lines["word_lines"], lines["bit_lines"], identification, resistors_ohm)

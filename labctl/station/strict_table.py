@@ -18,6 +18,7 @@ _NAMES = {
     str: "a string",
     int: "a whole number",
     float: "a finite number",
+    bool: "true or false",
     dict: "a table",
     date: "a date such as 2027-03-01",
 }
@@ -81,9 +82,22 @@ class StrictTable:
         StationError
             To be raised by the caller.
         """
+        return StationError(f"{self.place(key)}: {problem}")
+
+    def place(self, key: str) -> str:
+        """Return file, line and key, for messages.
+
+        Parameters
+        ----------
+        key : str
+
+        Returns
+        -------
+        str
+        """
         line = self._line_of(key)
         place = f"{self._file}, line {line}" if line else self._file
-        return StationError(f"{place}: {'.'.join((*self._path, key))}: {problem}")
+        return f"{place}: {'.'.join((*self._path, key))}"
 
     def names(self) -> list[str]:
         """Return the keys, for a table whose keys are names; they all count as known.
@@ -108,6 +122,19 @@ class StrictTable:
         """
         self._asked.add(key)
         return key in self._content
+
+    def is_table(self, key: str) -> bool:
+        """Tell whether a key holds a table.
+
+        Parameters
+        ----------
+        key : str
+
+        Returns
+        -------
+        bool
+        """
+        return isinstance(self._content.get(key), dict)
 
     def string(self, key: str) -> str:
         """Return a required string.
@@ -167,6 +194,24 @@ class StrictTable:
             If it is missing, no finite number or not above zero.
         """
         return self._positive(key, self._typed(key, float))
+
+    def flag(self, key: str) -> bool:
+        """Return a required truth value.
+
+        Parameters
+        ----------
+        key : str
+
+        Returns
+        -------
+        bool
+
+        Raises
+        ------
+        StationError
+            If it is missing or no truth value.
+        """
+        return bool(self._typed(key, bool))
 
     def day(self, key: str) -> date:
         """Return a required date, written without quotes: ``2027-03-01``.
@@ -243,6 +288,71 @@ class StrictTable:
         """
         return tuple(self._positive(key, self._checked(key, item, float)) for item in self._list(key))
 
+    def tables(self, key: str) -> tuple["StrictTable", ...]:
+        """Return a required list of tables, ``[[key]]`` in the file.
+
+        Parameters
+        ----------
+        key : str
+
+        Returns
+        -------
+        tuple of StrictTable
+            At least one.
+
+        Raises
+        ------
+        StationError
+            If it is missing, empty or anything else.
+        """
+        items = self._list(key)
+        if not items:
+            raise self.wrong(key, "must hold at least one table")
+        return tuple(
+            StrictTable(self._checked(key, item, dict), self._file, self._text, (*self._path, f"{key}[{number}]"))
+            for number, item in enumerate(items, start=1)
+        )
+
+    def plain(self, key: str) -> str:
+        """Return a required string, number or truth value as text.
+
+        Parameters
+        ----------
+        key : str
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        StationError
+            If it is missing or anything else.
+        """
+        self._asked.add(key)
+        value = self._content.get(key)
+        if not isinstance(value, str | int | float):
+            raise self.wrong(key, f"must be text, a number or true or false, got {value!r}")
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    def number(self, key: str) -> float:
+        """Return a required finite number.
+
+        Parameters
+        ----------
+        key : str
+
+        Returns
+        -------
+        float, unit as the key says
+
+        Raises
+        ------
+        StationError
+            If it is missing or no finite number.
+        """
+        return float(self._typed(key, float))
+
     def finish(self) -> None:
         """Refuse every key that was not asked for.
 
@@ -264,7 +374,8 @@ class StrictTable:
     def _checked(self, key: str, value: Any, kind: type) -> Any:
         fits = isinstance(value, int | float) if kind is float else isinstance(value, kind)
         # TOML's inf and nan are floats, its true is an int for isinstance
-        if not fits or isinstance(value, bool) or (kind is float and not isfinite(value)):
+        is_bool = isinstance(value, bool) and kind is not bool
+        if not fits or is_bool or (kind is float and not isfinite(value)):
             raise self.wrong(key, f"must be {_NAMES[kind]}, got {value!r}")
         return value
 
@@ -281,15 +392,19 @@ class StrictTable:
         return value
 
     def _line_of(self, key: str) -> int:
-        """Line of ``key`` in this table, else of the table's head, else 0."""
-        own, head = ".".join(self._path), 0
+        """Line of ``key`` in this table, else of the table's head, else of the inline table, else 0."""
+        head = self._line_in(self._path, key)
+        return head or (self._line_in(self._path[:-1], self._path[-1]) if self._path else 0)
+
+    def _line_in(self, path: tuple[str, ...], key: str) -> int:
+        own, head = ".".join(path), 0
         table = ""
         for number, line in enumerate(self._text.splitlines(), start=1):
             if found := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
                 table = re.sub(r"[\s\"']", "", found[1])
                 if table == own:
                     head = number
-                if table == ".".join((*self._path, key)):
+                if table == ".".join((*path, key)):
                     return number
             elif table == own and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[.=]", line):
                 return number

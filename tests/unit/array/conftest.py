@@ -9,6 +9,7 @@ import pytest
 from labctl.clock import VirtualClock
 from labctl.errors import StationError
 from labctl.roles import Flag, PulseLimits, Reading, SourceMeterLimits
+from labctl.station.wiring import ControlWiring, DirectWiring, Wiring
 
 
 @dataclass
@@ -174,6 +175,200 @@ class FakeMatrix:
         return frozenset(self.rack.closed)
 
 
+class WiredRack:
+    """Any of the wirings, with ideal cells; notes what every line sees, and refuses hot switching.
+
+    Cells conduct between word and bit line; with a common source between bit line and plate while their gate is up.
+    """
+
+    def __init__(self, wiring, shape, access=None):
+        self.clock, self.wiring = VirtualClock(), wiring
+        self.sample = SimpleNamespace(rows=shape[0], columns=shape[1], access=access or {})
+        self.conductance = np.full(shape, 100e-6)
+        self.levels, self.on, self.log, self.seen = {}, set(), [], []
+        self.closed = {str(network.matrix): set() for network in wiring.networks()}
+        self.offset_a = 0.0
+        self.fails = None
+
+    def source_meter(self, name):
+        return WiredSmu(self, name)
+
+    def pulse_source(self, name):
+        return WiredGenerator(self, name)
+
+    def switch_matrix(self, name):
+        return WiredMatrix(self, name)
+
+    def line_levels(self, network, columns, levels):
+        """Level of each line, NaN where it floats; two rows on one line would be a short circuit."""
+        found = []
+        for column in columns:
+            rows = [point[1] for point in self.closed[str(network.matrix)] if point[0] + point[2:] == column]
+            assert len(rows) <= 1, f"line {column} is shorted between rows {rows}"
+            found.append(levels.get(network.rows[rows[0]], 0.0) if rows else np.nan)
+        return np.array(found)
+
+    def lines(self, levels):
+        """Levels of word lines, bit lines and gates."""
+        wiring = self.wiring
+        if wiring.direct is not None:
+            ends = (wiring.direct.word, wiring.direct.bit, wiring.direct.control)
+            return tuple(np.array([levels.get(end, 0.0)]) for end in ends)
+        gates = self.line_levels(wiring.control, wiring.control.lines, levels)
+        words, bits = (self.line_levels(wiring, lines, levels) for lines in (wiring.word_lines, wiring.bit_lines))
+        return np.broadcast_to(words, self.sample.rows), bits, gates
+
+    def see(self, what, levels):
+        self.seen.append((what, *self.lines(levels)))
+
+    def currents_a(self):
+        """Current from word to bit line of each cell."""
+        words, bits, gates = self.lines(self.levels)
+        current_a = np.nan_to_num(np.subtract.outer(words, bits)) * self.conductance
+        control = self.wiring.control
+        return current_a * (gates[:, np.newaxis] > 0.0) if control is not None and control.common_source else current_a
+
+    def out_a(self, terminal):
+        current_a, wiring = self.currents_a(), self.wiring
+        if wiring.direct is not None:
+            return float(current_a.sum()) * (1.0 if terminal == wiring.direct.word else -1.0)
+        hangs = [{point[0] + point[2:] for point in self.closed["mat1"] if wiring.rows[point[1]] == terminal}]
+        words = [column in hangs[0] for column in wiring.word_lines]
+        bits = [column in hangs[0] for column in wiring.bit_lines]
+        words = np.broadcast_to(words, self.sample.rows)
+        return float(current_a[words].sum() - current_a[:, bits].sum())
+
+    def names(self):
+        return [entry[0] for entry in self.log]
+
+
+class WiredSmu:
+    limits = SourceMeterLimits(max_voltage_v=200.0, max_current_a=1.5, min_pulse_s=1e-4)
+
+    def __init__(self, rack, name):
+        self.rack, self.name = rack, name
+
+    def prepare(self, **settings):
+        self.rack.levels[self.name] = 0.0
+        self.rack.log.append(("prepare", self.name, settings))
+
+    def output_on(self):
+        assert not any(self.rack.levels.values())
+        self.rack.on.add(self.name)
+        self.rack.log.append(("on", self.name))
+
+    def output_off(self):
+        self.rack.on.discard(self.name)
+        self.rack.log.append(("off", self.name))
+
+    def set_voltage(self, voltage_v):
+        self.rack.levels[self.name] = voltage_v
+        self.rack.log.append(("level", self.name, voltage_v))
+        self.rack.see("level", self.rack.levels)
+
+    def measure_current(self):
+        self.rack.log.append(("measure", self.name))
+        self.rack.see("measure", self.rack.levels)
+        self.rack.clock.sleep(0.02)
+        return Reading(self.rack.out_a(self.name) + self.rack.offset_a, "A", frozenset(), "")
+
+    def staircase(self, levels_v, *, dwell_s):
+        if not levels_v:
+            raise ValueError("a staircase needs at least one level")
+        self.rack.log.append(("staircase", self.name, tuple(levels_v), dwell_s))
+        readings = []
+        for level_v in levels_v:
+            self.rack.levels[self.name] = level_v
+            self.rack.clock.sleep(dwell_s)
+            readings.append(Reading(self.rack.out_a(self.name), "A", frozenset(), ""))
+        self.rack.levels[self.name] = 0.0
+        return readings
+
+    def pulse(self, level_v, *, width_s, partner, partner_level_v):
+        assert partner is None
+        self.rack.log.append(("pulse", self.name, level_v, width_s))
+        if self.rack.fails is not None:
+            raise self.rack.fails
+        self.rack.see("pulse", self.rack.levels | {self.name: level_v})
+        self.rack.clock.sleep(width_s)
+
+
+class WiredGenerator:
+    limits = PulseLimits(min_width_s=1e-8, max_width_s=1e-2, min_edge_s=4e-9, max_level_v=10.0)
+    outputs = (1, 2)
+
+    def __init__(self, rack, name):
+        self.rack, self.name, self.levels = rack, name, {}
+
+    def prepare(self, **settings):
+        self.rack.log.append(("prepare", self.name, settings))
+
+    def output_on(self):
+        self.rack.on.add(self.name)
+
+    def output_off(self):
+        self.rack.on.discard(self.name)
+        self.rack.log.append(("off", self.name))
+
+    def set_levels(self, levels_v):
+        self.levels = {f"{self.name}.{output}": level_v for output, level_v in levels_v.items()}
+
+    def fire(self):
+        assert self.name in self.rack.on
+        self.rack.log.append(("fire", self.name, dict(self.levels)))
+        self.rack.see("pulse", self.rack.levels | self.levels)
+
+
+class WiredMatrix:
+    def __init__(self, rack, key):
+        self.rack, self.key = rack, key
+
+    def close(self, crosspoints):
+        self.exchange(opening=(), closing=crosspoints)
+
+    def open(self, crosspoints):
+        self.exchange(opening=crosspoints, closing=())
+
+    def exchange(self, *, opening, closing):
+        assert not any(self.rack.levels.values()), "hot switching"
+        closed = self.rack.closed[self.key]
+        assert set(opening) <= closed, "opens what is open"
+        assert not set(closing) & closed, "closes what is closed"
+        self.rack.closed[self.key] = (closed - set(opening)) | set(closing)
+        self.rack.log.append(("relays", self.key, len(opening), len(closing)))
+
+    def open_all(self):
+        assert not any(self.rack.levels.values()), "hot switching"
+        self.rack.closed[self.key] = set()
+        self.rack.log.append(("open_all", self.key))
+
+
 @pytest.fixture
 def make_rack():
     return FakeRack
+
+
+@pytest.fixture
+def direct_rack():
+    def make(bit="ground", control=None, access=None):
+        wiring = Wiring("one.toml", None, {}, (), (), None, (), direct=DirectWiring("smu1.a", bit, control))
+        return WiredRack(wiring, (1, 1), access)
+
+    return make
+
+
+@pytest.fixture
+def gate_rack():
+    """Four rows of five cells; ``plate`` for cells with a transistor."""
+
+    def make(plate=False, access=None):
+        lines = tuple(f"1{index:02d}" for index in range(1, 5))
+        gate_rows = {"A": "smu2.a", "E": "ground"}
+        control = ControlWiring("gates.toml", "mat2", gate_rows, lines, plate)
+        rows = {"A": "smu1.a", "B": "smu1.b", "C": "gen1.1", "D": "gen1.2", "E": "ground"}
+        words = ("301",) if plate else tuple(f"1{index:02d}" for index in range(1, 5))
+        bits = tuple(f"2{index:02d}" for index in range(1, 6))
+        wiring = Wiring("gates.toml", "mat1", rows, words, bits, None, (), control=control)
+        return WiredRack(wiring, (4, 5), access)
+
+    return make

@@ -18,6 +18,11 @@ LEVELS = Levels(25e-6, 200e-6, 8)
         ("0:2,1", [(0, 1), (1, 1)]),
         (":,0", [(0, 0), (1, 0), (2, 0)]),
         (" 2: , 2:4 ", [(2, 2), (2, 3)]),
+        ("2,3;0,0; 1,1", [(2, 3), (0, 0), (1, 1)]),
+        ("0,0;0:2,0", [(0, 0), (1, 0)]),
+        ("diagonal", [(0, 0), (1, 1), (2, 2)]),
+        ("diagonal:2", [(0, 0), (1, 1)]),
+        ("2,0;diagonal:1", [(2, 0), (0, 0)]),
     ],
 )
 def test_selection_names_cells(text, cells):
@@ -28,9 +33,17 @@ def test_all_cells_come_row_by_row():
     assert parse_cells("all", (2, 2)) == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
-@pytest.mark.parametrize("text", ["", "3,0", "0,4", "0:9,0", "2:1,0", "a,b", "1", "1,2,3", "-1,0", ",1"])
+@pytest.mark.parametrize(
+    "text", ["", "3,0", "0,4", "0:9,0", "2:1,0", "a,b", "1", "1,2,3", "-1,0", ",1", ";", "0,0;", "0,0;3,0"]
+)
 def test_selection_of_nothing_is_refused(text):
     with pytest.raises(StationError):
+        parse_cells(text, (3, 4))
+
+
+@pytest.mark.parametrize("text", ["diagonal:0", "diagonal:4", "diagonal:", "diagonal:-1"])
+def test_diagonal_that_is_not_there_is_refused(text):
+    with pytest.raises(StationError, match=r"1 to 3 cells|allowed are"):
         parse_cells(text, (3, 4))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from labctl.array import CrossbarAccess
 from labctl.errors import StationError
+from labctl.roles import Flag, Reading
 
 
 def test_read_gives_the_cell_with_its_sign(make_rack):
@@ -221,3 +222,66 @@ def test_inhibit_has_neither_short_pulses_nor_a_staircase(make_rack):
         access.pulse(0, 0, 3.0, 1e-6)
     with pytest.raises(StationError, match="no DC form"):
         access.staircase(0, 0, [1.0], dwell_s=0.1)
+
+
+@pytest.mark.parametrize("measured", ["sweep", "sample"])
+def test_what_flows_at_zero_volts_is_taken_off_sweeps_and_samples(make_rack, measured):
+    rack = make_rack()
+    rack.conductance[1, 2] = 50e-6
+    rack.offset_a["smu1.b"] = 4e-6
+    access = CrossbarAccess(rack, scheme="grounded")
+    if measured == "sweep":
+        readings = access.sweep(1, 2, [0.1, 0.2], dwell_s=0.01)
+    else:
+        readings = access.sample(1, 2, 0.2, 3, interval_s=0.1)
+    # Ohm
+    assert [one.current_a for one in readings] == pytest.approx([50e-6 * one.voltage_v for one in readings])
+    assert not any(rack.level.values())
+
+
+def test_cells_of_several_word_lines_add_up_in_a_bit_line(make_rack):
+    rack = make_rack()
+    rack.conductance[:, 3] = [10e-6, 20e-6, 40e-6, 80e-6]
+    access = CrossbarAccess(rack)
+    # Kirchhoff
+    assert access.add_up([0, 2], 3).current_a == pytest.approx(0.2 * 50e-6)
+    stress = np.zeros(rack.conductance.shape)
+    stress[[0, 2]] = 0.2
+    seen = [one for one in rack.stress if np.isfinite(one).all()]
+    assert np.max(np.abs(seen), axis=0) == pytest.approx(stress)
+    rack.offset_a["smu1.b"] = 4e-6
+    assert access.add_up([], 3).current_a == pytest.approx(-4e-6)
+    assert access.add_up([0, 1, 2, 3], 3, voltage_v=0.0).current_a == pytest.approx(-4e-6)
+    assert access.add_up([1], 3, voltage_v=0.0).conductance_s is None
+    with pytest.raises(ValueError, match="no more than"):
+        access.add_up([1], 3, voltage_v=0.5)
+
+
+def test_sums_carry_the_compliance_of_the_word_channel_which_is_asked_once_for_each_choice_of_rows(
+    make_rack, monkeypatch
+):
+    rack = make_rack()
+    access = CrossbarAccess(rack)
+    word, asked = access._smu.word, []
+
+    def in_compliance():
+        asked.append(sorted(point[0] + point[2:] for point in rack.closed if point[1] == "A"))
+        return Reading(0.05, "A", frozenset({Flag.COMPLIANCE}), "")
+
+    monkeypatch.setattr(word, "measure_current", in_compliance)
+    for column in (0, 1):
+        assert access.add_up([0, 1], column).flags == ("compliance",)
+    assert access.add_up([0, 1], 1, voltage_v=0.0).flags == ()
+    assert access.add_up([2], 1).flags == ("compliance",)
+    assert asked == [["101", "102"], ["103"]]
+
+
+def test_edges_of_short_pulses_fit_into_them(make_rack):
+    rack = make_rack()
+    access = CrossbarAccess(rack)
+    for width_s in (1e-8, 1e-6):
+        access.pulse(0, 0, 0.5, width_s)
+    edges = [entry[2]["edge_s"] for entry in rack.log if entry[:2] == ("prepare", "gen1")]
+    # 33622A: an edge of at most 0.625 of the width
+    assert edges[0] <= 0.625 * 1e-8
+    assert edges[1] == 1e-8
