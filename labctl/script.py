@@ -22,10 +22,11 @@ from labctl.store import list_runs as summarise_runs
 if TYPE_CHECKING:
     import pandas as pd
 
+    from labctl.analysis.comparison import Comparison
     from labctl.run.dry_run import DryRun
     from labctl.station import Station
 
-__all__ = ["dry_run", "list_runs", "open_run", "resume", "run"]
+__all__ = ["compare_runs", "dry_run", "list_runs", "open_run", "resume", "run"]
 
 
 def run(
@@ -147,6 +148,34 @@ def list_runs(out: "str | PathLike[str] | None" = None) -> "pd.DataFrame":
     names = ["run_id", "procedure", "status", "station", "simulated", "started_utc", "wall_time_s", "points"]
     summaries = summarise_runs(out if out is None else str(out))
     return pd.DataFrame(summaries, columns=pd.Index(names)).set_index("run_id")
+
+
+def compare_runs(*runs: str | Run, out: "str | PathLike[str] | None" = None) -> "Comparison":
+    """Compare runs of one procedure, or sequences that have a step in common.
+
+    Parameters
+    ----------
+    *runs : str or Run
+        At least two: runs, ids or paths.
+    out : path-like, optional
+        The data root.
+
+    Returns
+    -------
+    Comparison
+        Its ``table()`` has one row per result, with the test and whether the runs differ.
+
+    Raises
+    ------
+    RunError
+        If the runs have no procedure in common, or one is named twice.
+    StoreError
+        If a run is not found, or its file is damaged.
+    """
+    from labctl.analysis.comparison import compare
+
+    root = out if out is None else str(out)
+    return compare([run if isinstance(run, Run) else open_run(run, root) for run in runs])
 
 
 def dry_run(procedure: str | type[LabProcedure], station: "str | PathLike[str]", **parameters: object) -> "DryRun":

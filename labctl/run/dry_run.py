@@ -15,6 +15,7 @@ from typing import Any, cast
 from labctl.errors import LabError
 from labctl.run.preflight import Estimate
 from labctl.run.procedure import LabProcedure, Row
+from labctl.run.station_defaults import merged_values
 from labctl.station.paper import PaperStation
 from labctl.station.record import Enough, Record, worst
 from labctl.station.station_file import StationFile, read_station_file
@@ -210,7 +211,8 @@ def _on_paper(
     record: Record,
 ) -> tuple[LabProcedure, PaperStation]:
     procedure = procedure_class()
-    procedure.set_values(parameters)
+    procedure.set_values(merged_values(procedure_class, content.defaults, parameters).values)
+    procedure.station_defaults = content.defaults
     paper = PaperStation(content, conductance_s, record)
     procedure.station = cast("Any", paper)
     procedure.check()

@@ -19,6 +19,7 @@ from labctl.run.procedure import LabProcedure
 from labctl.run.provenance import run_header
 from labctl.run.resuming import check_files, check_procedure, check_station, notes_of_resume
 from labctl.run.session import Session
+from labctl.run.station_defaults import MergedValues, defaults_of_run, merged_values
 from labctl.store import Run, RunWriter, data_root
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def execute_procedure(
     station : Station, str or path
         A name or a file is opened first and closed afterwards.
     parameters : mapping of str to object
-        Values, or text such as ``"10us"``.
+        Values, or text such as ``"10us"``; what is left out is taken from the station's defaults, then from the class.
     out : path-like, optional
         The data root.
     observer : Observer, optional
@@ -70,8 +71,7 @@ def execute_procedure(
     StoreError
         If not even the seal could be written; outputs are off, and the run reads as interrupted later.
     """
-    procedure = procedure_class()
-    procedure.set_values(parameters)
+    procedure, merged = _procedure(procedure_class, station, parameters)
     root = data_root(out if out is None else str(out))
     control = control if control is not None else RunControl()
 
@@ -84,7 +84,10 @@ def execute_procedure(
         header = run_header(procedure, rack)
         writer = RunWriter.create(root, header, instrument_clock=rack.clock.now_s, durable_intents=not rack.in_process)
         held_by = [DiskSpace(writer.path.parent), *conditions]
-        return Session(procedure, writer, observer, control, held_by, notes=[("warning", text) for text in warnings])
+        told = merged.note()
+        notes = [] if told is None else [("defaults", told)]
+        notes += [("warning", text) for text in warnings]
+        return Session(procedure, writer, observer, control, held_by, notes=notes)
 
     return _on_station(procedure, station, begin, control if install_signal_handler else None)
 
@@ -136,6 +139,8 @@ def resume_run(
 
     def begin(rack: "Station") -> Session:
         check_station(run, rack)
+        then = defaults_of_run(run)
+        procedure.station_defaults = rack.content.defaults if then is None else then
         procedure.check()
         check_limits(conditions, procedure)
         warnings = preflight(procedure, rack, run.path.parent)
@@ -148,6 +153,23 @@ def resume_run(
 
     chosen = station if station is not None else Path(str(named))
     return _on_station(procedure, chosen, begin, control if install_signal_handler else None)
+
+
+def _procedure(
+    procedure_class: type[LabProcedure], station: "Station | str | PathLike[str]", parameters: Mapping[str, object]
+) -> tuple[LabProcedure, MergedValues]:
+    """Return a new procedure with its values, those of the station included."""
+    if isinstance(station, (str, PathLike)):
+        from labctl.station import read_station_file
+
+        defaults = read_station_file(station).defaults
+    else:
+        defaults = station.content.defaults
+    procedure = procedure_class()
+    merged = merged_values(procedure_class, defaults, parameters)
+    procedure.set_values(merged.values)
+    procedure.station_defaults = defaults
+    return procedure, merged
 
 
 def _on_station(

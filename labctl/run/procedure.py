@@ -26,6 +26,7 @@ from pymeasure.experiment import Parameter, Procedure
 
 from labctl.errors import RunError
 from labctl.run.parameters import allowed_values, convert_value, format_parameter
+from labctl.station.defaults_table import StationDefaults
 from labctl.store.columns import Cell
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ class LabProcedure(Procedure):
     resumable : bool
         Whether a run can be resumed: True for a procedure that asks for the same actions in the same order, given the
         same parameters and the same rows, and speaks to instruments in :meth:`perform` only.
+    default_station : str
+        Packaged simulated station on which the defaults of the parameters make sense.
+    station_defaults : StationDefaults
+        Of the station file as it was when the run began; they are among the values of this procedure already.
 
     Raises
     ------
@@ -65,6 +70,8 @@ class LabProcedure(Procedure):
 
     station: "Station"
     resumable: ClassVar[bool] = False
+    default_station: ClassVar[str] = "tiox-32x32"
+    station_defaults: StationDefaults = StationDefaults()
 
     faults = Parameter(
         "Faults", default="", description="Faults to inject into a simulated rack; see `labctl bench faults`"
@@ -78,6 +85,17 @@ class LabProcedure(Procedure):
     def procedure_name(cls) -> str:
         """Return the name of the procedure: the class name in snake case (``ReadArray``: ``"read_array"``)."""
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+
+    @classmethod
+    def catalogue(cls) -> "Mapping[str, type[LabProcedure]]":
+        """Return the procedures by name that a station file may give defaults for, besides this one.
+
+        Returns
+        -------
+        mapping of str to type of LabProcedure
+            Empty where a procedure does not know of others; what station files say of those is not judged then.
+        """
+        return {}
 
     def set_values(self, values: Mapping[str, object]) -> None:
         """Set parameters by attribute name; PyMeasure's own constructor would ignore unknown ones.

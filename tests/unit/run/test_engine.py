@@ -17,6 +17,7 @@ from labctl.errors import Aborted, IllegalTransitionError, NotVerifiedOffError, 
 from labctl.roles import Identity
 from labctl.run import LabProcedure, QuantityParameter, RunControl, RunState, execute_procedure
 from labctl.run.states import StateMachine
+from labctl.station.defaults_table import StationDefaults
 from labctl.store import list_runs
 
 
@@ -31,7 +32,7 @@ class FakeStation:
     sample: dict = field(default_factory=lambda: {"rows": 2})
     wiring: dict = field(default_factory=lambda: {"matrix": "mat1"})
     content: SimpleNamespace = field(
-        default_factory=lambda: SimpleNamespace(instruments={}, expired_calibration="warn")
+        default_factory=lambda: SimpleNamespace(instruments={}, expired_calibration="warn", defaults=StationDefaults())
     )
     in_process: bool = True
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(100.0))
@@ -390,6 +391,8 @@ def test_station_is_closed_before_the_seal_when_it_was_opened_by_name(tmp_path, 
             self.close()
 
     monkeypatch.setattr(labctl.station, "Station", Opening, raising=False)
+    content = SimpleNamespace(defaults=StationDefaults())
+    monkeypatch.setattr(labctl.station, "read_station_file", lambda name: content, raising=False)
     run = execute(tmp_path, station="bench-1")
     assert run.summary()["station"] == "bench-1"
     assert opened[0].log == ["startup", "shutdown", "off", "close"]

@@ -9,6 +9,7 @@ import pytest
 from labctl.clock import WallClock
 from labctl.errors import NotVerifiedOffError, RunError
 from labctl.run import LabProcedure, execute_procedure, session
+from labctl.station.defaults_table import StationDefaults
 
 
 class Rack:
@@ -18,7 +19,7 @@ class Rack:
     bench_info: ClassVar = {"seed": 1}
     sample: ClassVar = {"rows": 1}
     wiring: ClassVar = {"matrix": "mat1"}
-    content = SimpleNamespace(instruments={}, expired_calibration="warn", heartbeat_s=1.0)
+    content = SimpleNamespace(instruments={}, expired_calibration="warn", heartbeat_s=1.0, defaults=StationDefaults())
 
     def __init__(self, log, off_error=None):
         self.clock, self.log, self.off_error = WallClock(), log, off_error

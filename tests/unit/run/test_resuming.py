@@ -12,6 +12,7 @@ from labctl.clock import VirtualClock
 from labctl.errors import RunError, StoreError, UnconfirmedError
 from labctl.roles import Identity
 from labctl.run import LabProcedure, execute_procedure, provenance, resume_run
+from labctl.station.defaults_table import StationDefaults
 from labctl.store import Run, RunWriter
 from labctl.store.recover import recover_run
 
@@ -24,7 +25,7 @@ class Rack:
         self.bench_info = {"seed": 1}
         self.sample = {"name": "die 7", "rows": 2}
         self.wiring = {"file": "/somewhere/fake.toml", "matrix": "mat1", "rows": {"A": "smu1.a"}}
-        self.content = SimpleNamespace(instruments={}, expired_calibration="warn")
+        self.content = SimpleNamespace(instruments={}, expired_calibration="warn", defaults=StationDefaults())
         self.serial = "4400001"
         self.clock = VirtualClock(50.0)
         self.stimuli = []

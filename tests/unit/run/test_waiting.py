@@ -13,6 +13,7 @@ from labctl.errors import Aborted, RunError
 from labctl.roles import Identity
 from labctl.run import LabProcedure, RunControl, execute_procedure, holds
 from labctl.run.conditions import Limit
+from labctl.station.defaults_table import StationDefaults
 
 
 class Rack:
@@ -22,7 +23,7 @@ class Rack:
     bench_info: ClassVar = {"seed": 1}
     sample: ClassVar = {"rows": 1}
     wiring: ClassVar = {"matrix": "mat1"}
-    content = SimpleNamespace(instruments={}, expired_calibration="warn", heartbeat_s=1.0)
+    content = SimpleNamespace(instruments={}, expired_calibration="warn", heartbeat_s=1.0, defaults=StationDefaults())
 
     def __init__(self):
         self.clock = WallClock()
