@@ -72,16 +72,17 @@ def fit_weibull(values: ArrayLike, unit: str, *, seed: int = 0) -> WeibullFit:
     """
     data = _positive(values, "a Weibull fit")
     shape = float(_weibull_shape(data[np.newaxis])[0])
-    scale = float(np.mean(data**shape) ** (1.0 / shape))
+    # over the largest value: 1e5 ohm to the power of a steep shape is beyond the floats
+    scale = float(data.max() * np.mean((data / data.max()) ** shape) ** (1.0 / shape))
 
     # the ratio of a shape to its estimate, and that of the scales to the power of the shape, do not depend on the truth
     # (Thoman, Bain, Antle, Technometrics 11 (1969) 445): the interval is exact but for the resampling
-    samples = scale * np.random.default_rng(seed).weibull(shape, (_RESAMPLES, data.size))
+    samples = np.random.default_rng(seed).weibull(shape, (_RESAMPLES, data.size))
     shapes = _weibull_shape(samples)
     scales = np.mean(samples ** shapes[:, np.newaxis], axis=1) ** (1.0 / shapes)
     tails = [0.5 * (1.0 - _LEVEL), 0.5 * (1.0 + _LEVEL)]
     low_ratio, high_ratio = np.quantile(shapes / shape, tails)
-    low_power, high_power = np.quantile(shapes * np.log(scales / scale), tails)
+    low_power, high_power = np.quantile(shapes * np.log(scales), tails)
     return WeibullFit(
         Estimate(shape, shape / float(high_ratio), shape / float(low_ratio), "1", data.size),
         Estimate(scale, scale * np.exp(-high_power / shape), scale * np.exp(-low_power / shape), unit, data.size),

@@ -3,23 +3,34 @@
 Matplotlib is imported when the first plot is drawn; no display is needed.
 """
 
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from labctl.analysis.plot import svg_text
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["array_map", "count_histogram", "error_against_target", "level_histogram", "robust_bound"]
+__all__ = [
+    "array_map",
+    "count_histogram",
+    "error_against_target",
+    "level_histogram",
+    "new_figure",
+    "robust_bound",
+    "scaled",
+]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 PREFIXES = ((1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"))
 PERCENT = "%"
+# from here on a laboratory says V, not mV
+_LEAST_VOLTS = 0.1
 
 
 def array_map(
@@ -53,8 +64,8 @@ def array_map(
     str
         SVG.
     """
-    figure, axes = _new_figure(4.0, 3.4)
-    scale, label = _scaled(values, unit)
+    figure, axes = new_figure(4.0, 3.4)
+    scale, label = scaled(values, unit)
     finite = values[np.isfinite(values)]
     if limits is None:
         limits = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
@@ -97,7 +108,7 @@ def level_histogram(achieved_s: FloatArray, target_s: FloatArray, *, note: str =
     str
         SVG.
     """
-    figure, axes = _new_figure(8.06, 3.4)
+    figure, axes = new_figure(8.06, 3.4)
     good = np.isfinite(achieved_s) & np.isfinite(target_s)
     levels = np.unique(target_s[good])
     outside = 0
@@ -140,7 +151,7 @@ def error_against_target(
     str
         SVG.
     """
-    figure, axes = _new_figure(4.0, 3.4)
+    figure, axes = new_figure(4.0, 3.4)
     good = np.isfinite(achieved_s) & np.isfinite(target_s)
     error = 100.0 * (achieved_s[good] / target_s[good] - 1.0)
     bound = 1.15 * 100.0 * max(band or 0.0, robust_bound(error / 100.0))
@@ -173,7 +184,7 @@ def count_histogram(values: FloatArray, *, title: str, label: str, note: str = "
     str
         SVG.
     """
-    figure, axes = _new_figure(4.0, 3.4)
+    figure, axes = new_figure(4.0, 3.4)
     finite = values[np.isfinite(values)]
     if finite.size:
         axes.hist(finite, bins=_bins(finite))
@@ -204,6 +215,52 @@ def robust_bound(values: FloatArray) -> float:
     return bound if bound > 0.0 else 1.0
 
 
+def new_figure(width_in: float, height_in: float) -> "tuple[Figure, Axes]":
+    """Return an empty figure with one pair of axes.
+
+    Parameters
+    ----------
+    width_in, height_in : float, unit inch
+
+    Returns
+    -------
+    Figure, Axes
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def scaled(values: FloatArray, unit: str) -> tuple[float, str]:
+    """Return a divisor and the axis label with its SI prefix.
+
+    Parameters
+    ----------
+    values : ndarray, any shape, unit as ``unit`` says
+        NaN is left out.
+    unit : str
+        SI unit; "1" or "" for a bare number, "%" to write a bare number in percent.
+
+    Returns
+    -------
+    float, str
+    """
+    if unit == PERCENT:
+        return 0.01, PERCENT
+    if unit in ("", "1"):
+        return 1.0, ""
+    if "/" in unit or "^" in unit:
+        # a power has no prefix that anybody could read
+        return 1.0, unit.replace("^2", "²")
+    finite = np.abs(values[np.isfinite(values)])
+    largest = float(finite.max()) if finite.size else 1.0
+    scale, prefix = next(((s, p) for s, p in reversed(PREFIXES) if largest >= s), PREFIXES[0])
+    if unit == "V" and largest >= _LEAST_VOLTS:
+        scale, prefix = 1.0, ""
+    return scale, f"{prefix}{'Ω' if unit == 'ohm' else unit}"
+
+
 def _bins(finite: FloatArray) -> list[float]:
     """Bins of whole numbers where the values are whole and few, 30 equal ones elsewhere."""
     low, high = float(finite.min()), float(finite.max())
@@ -213,28 +270,7 @@ def _bins(finite: FloatArray) -> list[float]:
     return list(np.linspace(low, high if high > low else low + 1.0, 31))
 
 
-def _new_figure(width_in: float, height_in: float) -> "tuple[Figure, Axes]":
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
-    return figure, figure.add_subplot()
-
-
-def _scaled(values: FloatArray, unit: str) -> tuple[float, str]:
-    """Return a divisor and the axis label with its SI prefix."""
-    if unit == PERCENT:
-        return 0.01, PERCENT
-    if unit in ("", "1"):
-        return 1.0, ""
-    finite = np.abs(values[np.isfinite(values)])
-    largest = float(finite.max()) if finite.size else 1.0
-    scale, prefix = next(((s, p) for s, p in reversed(PREFIXES) if largest >= s), PREFIXES[0])
-    return scale, f"{prefix}{unit}"
-
-
 def _svg(figure: "Figure", note: str) -> str:
     if note:
         figure.text(0.995, 0.005, note, ha="right", va="bottom", fontsize=7, color="0.4")
-    stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None})
-    return stream.getvalue()
+    return svg_text(figure)

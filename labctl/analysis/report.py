@@ -5,7 +5,7 @@ Not here: the plots (:mod:`labctl.analysis.figures`), the words (:mod:`labctl.an
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from labctl.analysis import figures
-from labctl.analysis.wording import Wording, describe_result
+from labctl.analysis.plot import save_plots
+from labctl.analysis.run_plots import plots_of
+from labctl.analysis.run_view import RunView, views_of
+from labctl.analysis.wording import Wording, describe_results
 from labctl.errors import StoreError
 from labctl.store import Run
 from labctl.units import format_quantity
@@ -22,7 +25,7 @@ from labctl.units import format_quantity
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["write_report"]
+__all__ = ["write_plots", "write_report"]
 
 # results about the array, not about the programming: they stand in a table of their own
 ARRAY_EFFECTS = ("half_select_disturb", "drift_after_verify_rms", "wire_drop_per_segment", "read_noise")
@@ -36,6 +39,11 @@ MAPS = {
     "form_voltage": ("Forming voltage", "V"),
     "conductance": ("Conductance", "S"),
     "conductance_std": ("Scatter of repeated readings", "S"),
+    "disturb_set": ("SET disturb", "%"),
+    "disturb_reset": ("RESET disturb", "%"),
+    "state_loss": ("Loss of the state", "%"),
+    "contact_class": ("0 open, 1 leaking, 2 formed, 3 shorted", "1"),
+    "class": ("1 open, 2 unformed, 3 high R, 4 low R, 5 shorted", "1"),
 }
 EVENTS_SHOWN = 200
 
@@ -76,10 +84,39 @@ def write_report(run: Run, folder: Path) -> Path:
     return page
 
 
+def write_plots(run: Run, folder: Path) -> list[Path]:
+    """Write the plots of a run's curves as SVG, PNG and CSV.
+
+    Parameters
+    ----------
+    run : Run
+        An open run.
+    folder : Path
+        Made if it is not there.
+
+    Returns
+    -------
+    list of Path
+        Three files for each plot; none for a run that has maps only.
+
+    Raises
+    ------
+    StoreError
+        If ``folder`` cannot be written to.
+    """
+    note = "simulated" if run.summary()["simulated"] else ""
+    written = []
+    for view in views_of(run):
+        stem = f"{view.label}-{view.procedure}" if view.label else view.procedure
+        written += save_plots(plots_of(view, note=note), folder, stem=stem)
+    return written
+
+
 def _content(run: Run) -> dict[str, Any]:
     summary = run.summary()
     note = "simulated" if summary["simulated"] else ""
-    results = dict(summary["results"])
+    # the steps of a sequence have their results beside their plots
+    results = {name: value for name, value in summary["results"].items() if "." not in name}
     failed = results.pop("failed_cells", [])
     effects = {name: results.pop(name) for name in ARRAY_EFFECTS if name in results}
     arrays = run.arrays()
@@ -92,10 +129,8 @@ def _content(run: Run) -> dict[str, Any]:
         "effects": _words(effects),
         "failed": failed,
         "levels": _levels(arrays),
-        "pictures": [
-            (title, "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii"))
-            for title, svg in _pictures(arrays, run.parameters, note)
-        ],
+        "pictures": _embedded(_pictures(arrays, run.parameters, note)),
+        "parts": [_part(view, note) for view in views_of(run)],
         "parameters": run.parameter_texts,
         "provenance": _provenance(run),
         "station_text": run.header.get("station_text") or "",
@@ -110,11 +145,27 @@ def _content(run: Run) -> dict[str, Any]:
     }
 
 
-def _words(results: Mapping[str, object]) -> list[Wording]:
+def _part(view: RunView, note: str) -> dict[str, Any]:
+    """Return the plots of a view; of a step of a sequence also its results."""
+    own = {name: value for name, value in view.results.items() if name not in ("failed_cells", "procedure")}
+    return {
+        "label": view.label,
+        "procedure": view.procedure,
+        "results": _words(own) if view.label else [],
+        "failed": view.results.get("failed_cells", []) if view.label else [],
+        "pictures": _embedded([(plot.title, plot.svg()) for plot in plots_of(view, note=note)]),
+    }
+
+
+def _embedded(pictures: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return [
-        describe_result(name, value if not isinstance(value, list | dict) else json.dumps(value, ensure_ascii=False))
-        for name, value in results.items()
+        (title, "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii"))
+        for title, svg in pictures
     ]
+
+
+def _words(results: Mapping[str, object]) -> list[Wording]:
+    return list(describe_results(results).values())
 
 
 def _provenance(run: Run) -> dict[str, str]:
@@ -214,7 +265,7 @@ def _pictures(arrays: "xr.Dataset", parameters: Mapping[str, Any], note: str) ->
             label = f"{key.replace('_', ' ')} per cell"
             pictures.append(
                 (
-                    f"{label} per cell",
+                    label,
                     figures.count_histogram(values, title=title, label=label, note=note),
                 )
             )

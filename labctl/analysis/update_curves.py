@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from labctl.analysis.intervals import require
 
-__all__ = ["UpdateFigures", "fit_curvature", "neurosim_label", "update_figures"]
+__all__ = ["UpdateFigures", "fit_curvature", "neurosim_label", "step_spread", "update_figures"]
 
 _LEAST = 5
 _LABEL_PER_INL = 10.1
@@ -149,6 +149,34 @@ def fit_curvature(branch_s: ArrayLike) -> float:
     found = minimize_scalar(misfit, bounds=(-60.0, 60.0), method="bounded", options={"xatol": 1e-10})
     bend = float(found.x)
     return float(np.copysign(1.0 / max(abs(bend), 0.01), bend))
+
+
+def step_spread(curves_s: ArrayLike) -> float:
+    """Return the cycle-to-cycle standard deviation of one step, over the range: NeuroSim's C2C.
+
+    Parameters
+    ----------
+    curves_s : array_like, shape (cycles, N + 1), unit S
+        One branch of every cycle. The mean curve of the cycles is taken out, pulse by pulse.
+
+    Returns
+    -------
+    float, unit 1
+        Root mean square over the pulses, over the mean range of the cycles; read noise is in it.
+
+    Raises
+    ------
+    TooFewPoints
+        If there are fewer than 3 cycles.
+    ValueError
+        If the curves have no range, or hold something that is no number.
+    """
+    curves = np.asarray(curves_s, dtype=float)
+    require("the spread of a step, cycles", curves.shape[0], 3)
+    range_s = float(np.abs(curves[:, -1] - curves[:, 0]).mean())
+    if not (np.isfinite(curves).all() and range_s > 0.0):
+        raise ValueError("the spread of a step: every point must be a number, and the branches must lead somewhere")
+    return float(np.sqrt(np.diff(curves, axis=1).var(axis=0, ddof=1).mean()) / range_s)
 
 
 def _signed_inl(branch: NDArray[np.float64]) -> float:

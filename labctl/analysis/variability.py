@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from labctl.analysis.intervals import Estimate, require
 
-__all__ = ["VarianceSplit", "cycle_correlation", "distinguishable_levels", "split_variance"]
+__all__ = ["VarianceSplit", "correlation", "cycle_correlation", "distinguishable_levels", "split_variance"]
 
 _LEVEL = 0.95
 
@@ -79,13 +79,48 @@ def split_variance(values: ArrayLike) -> VarianceSplit:
     )
 
 
+def correlation(first: ArrayLike, second: ArrayLike, what: str = "a correlation") -> Estimate:
+    """Return the correlation coefficient of pairs, with Fisher's interval.
+
+    Parameters
+    ----------
+    first, second : array_like, shape (n,)
+        Pairs with a NaN are left out.
+    what : str
+        What is correlated, for messages.
+
+    Returns
+    -------
+    Estimate, unit 1
+
+    Raises
+    ------
+    TooFewPoints
+        If there are fewer than 8 pairs.
+    ValueError
+        If one of the two does not vary.
+    """
+    from scipy.stats import norm
+
+    one, other = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    pairs = ~(np.isnan(one) | np.isnan(other))
+    one, other = one[pairs], other[pairs]
+    require(what, one.size, 8)
+    if np.ptp(one) == 0.0 or np.ptp(other) == 0.0:
+        raise ValueError(f"{what}: one side has the same value in all {one.size} pairs; nothing can follow it")
+    found = float(np.corrcoef(one, other)[0, 1])
+    reach = float(norm.ppf(0.5 * (1.0 + _LEVEL))) / np.sqrt(one.size - 3)
+    low, high = np.tanh(np.arctanh(np.clip(found, -0.999999, 0.999999)) + np.array([-reach, reach]))
+    return Estimate(found, float(low), float(high), "1", int(one.size))
+
+
 def cycle_correlation(values: ArrayLike, lag: int = 1) -> Estimate:
     """Return how much a cycle resembles the one ``lag`` before.
 
     Parameters
     ----------
     values : array_like, shape (cycles,)
-        Of one device.
+        Of one device; pairs with a NaN are left out.
     lag : int
         At least 1.
 
@@ -101,16 +136,10 @@ def cycle_correlation(values: ArrayLike, lag: int = 1) -> Estimate:
     ValueError
         If the lag is less than 1.
     """
-    from scipy.stats import norm
-
     if lag < 1:
         raise ValueError(f"the lag between cycles must be at least 1, got {lag}")
     series = np.asarray(values, dtype=float)
-    require("the correlation of cycles", series.size - lag, 8)
-    found = float(np.corrcoef(series[:-lag], series[lag:])[0, 1])
-    reach = float(norm.ppf(0.5 * (1.0 + _LEVEL))) / np.sqrt(series.size - lag - 3)
-    low, high = np.tanh(np.arctanh(np.clip(found, -0.999999, 0.999999)) + np.array([-reach, reach]))
-    return Estimate(found, float(low), float(high), "1", series.size - lag)
+    return correlation(series[:-lag], series[lag:], "the correlation of cycles")
 
 
 def distinguishable_levels(means_s: ArrayLike, sigmas_s: ArrayLike, *, sigmas: float = 3.0) -> int:

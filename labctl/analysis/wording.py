@@ -1,15 +1,23 @@
 """Results and parameters in the words of a laboratory: unit, plain value and one line on what a number means.
 
-Not here: the formulas (:mod:`labctl.analysis.programming`), the page (:mod:`labctl.analysis.report`).
+Not here: the names and units of results (:mod:`labctl.analysis.result_words`), the formulas
+(:mod:`labctl.analysis.programming`), the page (:mod:`labctl.analysis.report`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from labctl.analysis.result_words import PERCENT, words_of
 from labctl.units import format_quantity
 
-__all__ = ["Wording", "describe_result", "format_value"]
+__all__ = ["Wording", "describe_result", "describe_results", "format_value"]
 
-PERCENT = "%"
+# what belongs to the result before it
+_PARTS = ("low", "high", "reason", "statement")
+
+# of a list of results, so many entries are written out
+_ENTRIES = 3
+_NUMBERS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,54 +39,33 @@ class Wording:
     meaning: str = ""
 
 
-# name of a result: label, unit ("%" is a pure number in percent), meaning
-_KNOWN: dict[str, tuple[str, str, str]] = {
-    "cells": ("Cells", "", "selected for this run"),
-    "programmed": ("Cells programmed", "", "last verify within the tolerance of the target"),
-    "formed": ("Cells formed", "", "by this run"),
-    "formed_before": ("Formed before", "", "conducted already in the first survey"),
-    "failed": ("Cells that did not form", "", ""),
-    "yield": ("Yield", PERCENT, "part of the cells that got what was asked for"),
-    "rmse_relative": ("RMSE, relative", PERCENT, "root mean square of (G - target) / target over the programmed cells"),
-    "rmse_range": ("RMSE of the range", PERCENT, "root mean square error over Gmax - Gmin"),
-    "rmse_gmax": ("RMSE of Gmax", PERCENT, "root mean square error over Gmax"),
-    "rmse_relative_all_cells": ("RMSE, failed cells included", PERCENT, "as RMSE, relative, over all readable cells"),
-    "pulses_per_cell_mean": ("Pulses per cell, mean", "1", ""),
-    "pulses_per_cell_p95": ("Pulses per cell, 95 %", "1", "19 of 20 cells needed no more"),
-    "sets_per_cell_mean": ("SETs per cell, mean", "1", "how often a cell was raised again"),
-    "outside_tolerance_at_read_back": (
-        "Outside the verify tolerance",
-        "",
-        "programmed cells that read back outside it, by noise, relaxation and late disturb",
-    ),
-    "moved_partners": (
-        "Moved partners",
-        "",
-        "cells whose target was changed because the other cell of the pair is stuck",
-    ),
-    "form_voltage_mean": ("Forming voltage, mean", "V", "of the cells that this run formed"),
-    "conductance_mean": ("Conductance, mean", "S", ""),
-    "conductance_min": ("Conductance, lowest", "S", ""),
-    "conductance_max": ("Conductance, highest", "S", ""),
-    "cells_without_reading": ("Cells without a reading", "", "the meter went over range"),
-    "half_select_disturb": (
-        "Half-select disturb",
-        PERCENT,
-        "mean change of a cell from the end of its first pass to the next survey, while its neighbours were programmed"
-        " with half the voltage on it; also holds the changed load of the lines",
-    ),
-    "drift_after_verify_rms": (
-        "Drift after verify, rms",
-        PERCENT,
-        "change from the last verify to the read-back: relaxation, late disturb and read noise",
-    ),
-    "wire_drop_per_segment": (
-        "Wire drop",
-        "V per segment",
-        "growth of the RESET voltage of equal effect with each line segment between cell and driver",
-    ),
-    "read_noise": ("Read noise", PERCENT, "relative scatter of repeated readings of one cell, pooled"),
-}
+def describe_results(results: Mapping[str, object]) -> dict[str, Wording]:
+    """Put results into words: a value with the ends of its interval, or with the reason why there is none, is one line.
+
+    Parameters
+    ----------
+    results : Mapping of str to object
+        As in a run; ``name_low``, ``name_high``, ``name_reason`` and ``name_statement`` belong to ``name``.
+
+    Returns
+    -------
+    dict of str to Wording
+        By name.
+    """
+    words: dict[str, Wording] = {}
+    for name, value in results.items():
+        if any(name.endswith(f"_{part}") and name.removesuffix(f"_{part}") in results for part in _PARTS):
+            continue
+        word = describe_result(name, value)
+        low, high, reason, statement = (results.get(f"{name}_{part}") for part in _PARTS)
+        if value is None and reason:
+            word = replace(word, text="no value", meaning=str(reason))
+        elif low is not None and high is not None:
+            word = replace(word, text=_interval_text(*(describe_result(name, one).text for one in (value, low, high))))
+        if statement:
+            word = replace(word, meaning=str(statement))
+        words[name] = word
+    return words
 
 
 def describe_result(name: str, value: object) -> Wording:
@@ -94,10 +81,10 @@ def describe_result(name: str, value: object) -> Wording:
     Returns
     -------
     Wording
-        A result that is not known keeps its name, six digits and no meaning.
+        A result that is not known keeps its name and has the unit that its name implies.
     """
-    label, unit, meaning = _KNOWN.get(name, (name.replace("_", " "), "", ""))
-    return Wording(label, _text(value, unit), meaning)
+    words = words_of(name)
+    return Wording(words.label, _text(value, words.unit), words.meaning)
 
 
 def format_value(value: object) -> str:
@@ -119,11 +106,41 @@ def format_value(value: object) -> str:
 
 
 def _text(value: object, unit: str) -> str:
-    if value is None:
-        return "not measured"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not unit:
-        return format_value(value)
-    if unit == PERCENT:
-        return f"{100.0 * value:.3g} %"
+    match value:
+        case None:
+            return "not measured"
+        case list() | tuple():
+            return _list_text(value, unit)
+        case Mapping():
+            parts = ((str(key).replace("_", " "), describe_result(str(key), one).text) for key, one in value.items())
+            return ", ".join(f"{key} {text}" for key, text in parts)
+        case bool() | str():
+            return format_value(value)
+        case int() | float() if unit:
+            return _quantity(float(value), unit)
+    return format_value(value)
+
+
+def _interval_text(value: str, low: str, high: str) -> str:
+    """Write a value with its interval; a unit that all three share stands once, at the end."""
+    numbers, units = zip(*(text.partition(" ")[::2] for text in (value, low, high)), strict=True)
+    if len(set(units)) > 1:
+        return f"{value} ({low} to {high})"
+    return f"{numbers[0]} ({numbers[1]} to {numbers[2]}) {units[0]}".rstrip()
+
+
+def _list_text(values: Sequence[object], unit: str) -> str:
+    """Write a list as one line, its end cut where it is long."""
+    nested = any(isinstance(value, Mapping) for value in values)
+    most, between = (_ENTRIES, "; ") if nested else (_NUMBERS, ", ")
+    shown = [_text(value, unit) for value in values[:most]]
+    if len(values) > most:
+        shown.append(f"and {len(values) - most} more")
+    return between.join(shown) or "none"
+
+
+def _quantity(value: float, unit: str) -> str:
     base, per, rest = unit.partition(" ")
-    return f"{format_quantity(float(value), base, digits=3)}{per}{rest}"
+    if base == PERCENT:
+        return f"{100.0 * value:.3g} %{per}{rest}"
+    return f"{format_quantity(value, base, digits=3)}{per}{rest}"

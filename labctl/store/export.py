@@ -1,4 +1,4 @@
-"""A run in another format: CSV here; Parquet and HDF5 in their own files. Not here: reading run files.
+"""A run in another format: CSV here; Parquet, HDF5 and netCDF in their own files. Not here: reading run files.
 
 The CSV is that of RFC 4180 (CRLF, quotes doubled) between two blocks of ``#`` lines: before the header line the
 provenance, one ``# key: JSON`` a line; after the data ``# END rows=N sha256=...``, the digest of all bytes before it.
@@ -19,7 +19,7 @@ from labctl.store.reader import Run
 
 __all__ = ["export", "provenance"]
 
-SUFFIXES = {"csv": ".csv", "parquet": ".parquet", "hdf5": ".h5"}
+SUFFIXES = {"csv": ".csv", "parquet": ".parquet", "hdf5": ".h5", "netcdf": ".nc"}
 _NOT_A_FORMULA = "'"
 _GUARDED = ("=", "+", "-", "@", "\t", "\r", _NOT_A_FORMULA)
 
@@ -31,7 +31,8 @@ def export(run: Run, to: str, path: Path | str | None = None) -> Path:
     ----------
     run : Run
     to : str
-        ``"csv"`` or ``"parquet"`` (the points, with provenance), or ``"hdf5"`` (points, arrays, events, provenance).
+        ``"csv"`` or ``"parquet"`` (the points, with provenance), ``"hdf5"`` or ``"netcdf"`` (points, arrays,
+        events, provenance).
     path : path-like, optional
         File to write, or a folder for it; left out, the working folder.
 
@@ -94,6 +95,10 @@ def _writer(to: str) -> Callable[[Run, Path], None]:
         from labctl.store.export_hdf5 import write_hdf5
 
         return write_hdf5
+    if to == "netcdf":
+        from labctl.store.export_netcdf import write_netcdf
+
+        return write_netcdf
     return _write_csv
 
 

@@ -44,7 +44,7 @@ def write_hdf5(run: Run, path: Path) -> None:
             dataset = _write_column(points, _label(points, column.name), cells, column.unit)
             dataset.attrs["name"], dataset.attrs["units"] = column.name, column.unit or ""
         arrays = file.create_group("arrays")
-        for name, array in run.arrays().data_vars.items():
+        for name, array in run.arrays().variables.items():
             label = _label(arrays, str(name))
             if array.dtype.kind == "U":
                 dataset = _write_text(arrays, label, array.to_numpy().tolist())

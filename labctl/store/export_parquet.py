@@ -16,8 +16,9 @@ __all__ = ["write_parquet"]
 def write_parquet(run: Run, path: Path) -> None:
     """Write the points.
 
-    Columns with a unit are float64; the others int64, float64 or text where all their values are, else JSON of each
-    value. Field metadata: ``units``, ``encoding`` ("json" where it applies); file metadata: ``labctl``, JSON.
+    Columns with a unit are float64; the others int64, float64 or text where all the values that they have are, else
+    JSON of each value. Field metadata: ``units``, ``encoding`` ("json" where it applies); file metadata: ``labctl``,
+    JSON.
 
     Parameters
     ----------
@@ -30,7 +31,8 @@ def write_parquet(run: Run, path: Path) -> None:
     types = {Kind.FLOAT: pa.float64(), Kind.INT: pa.int64(), Kind.TEXT: pa.string(), Kind.MIXED: pa.string()}
     arrays, fields = [], []
     for column, cells in zip(run.columns, columns, strict=False):
-        kind = kind_of(cells, column.unit)
+        # unlike other formats, this one has a place for "no value" in a column of whole numbers
+        kind = kind_of([cell for cell in cells if cell is not None], column.unit)
         encoding = "json" if kind is Kind.MIXED else ""
         values = [None if cell is None else json.dumps(cell) for cell in cells] if encoding else cells
         metadata = {"units": column.unit or "", "encoding": encoding}

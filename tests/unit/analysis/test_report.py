@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from labctl.analysis import figures
-from labctl.analysis.report import write_report
+from labctl.analysis.report import write_plots, write_report
 from labctl.analysis.wording import describe_result, format_value
 from labctl.errors import StoreError
 from labctl.store import ParameterRecord, RunHeader, RunWriter, open_run
@@ -96,3 +96,37 @@ def test_report_refuses_a_folder_that_is_a_file(write_run, tmp_path):
     (tmp_path / "page").write_text("mine", encoding="utf-8")
     with pytest.raises(StoreError, match="-o"):
         write_report(write_run(), tmp_path / "page")
+
+
+@pytest.fixture
+def sequence_run(tmp_path):
+    """Write a sequence of two steps, the second of which has a curve and a failed cell."""
+    header = RunHeader(procedure="sequence", columns=("Item",), station="bench", simulated=True)
+    writer = RunWriter.create(tmp_path, header)
+    voltage = np.array([[[0.1, 1.0, -1.0]]])
+    for name, data, unit in (("voltage", voltage, "V"), ("current", voltage * 1e-4, "A")):
+        writer.array(f"iv.{name}", data, ("iv.cell", "iv.cycle", "iv.step"), unit)
+    writer.seal(
+        "finished",
+        {
+            "contacts.procedure": "check_contacts",
+            "contacts.leaking_cells": 3,
+            "iv.procedure": "sweep_iv",
+            "iv.set_voltage_mean": 0.81,
+            "iv.failed_cells": [{"row": 4, "column": 5, "reason": "shorted <early>"}],
+        },
+    )
+    return open_run("latest", tmp_path)
+
+
+def test_page_of_a_sequence_has_a_part_for_each_step(sequence_run, tmp_path):
+    text = write_report(sequence_run, tmp_path).read_text(encoding="utf-8")
+    first, second = text.index("contacts: check_contacts"), text.index("iv: sweep_iv")
+    assert first < text.index("contacted, not formed") < second < text.index("810 mV")
+    assert "cell (4, 5): shorted &lt;early&gt;" in text
+    assert text.count("<img") == 2
+
+
+def test_plots_of_a_sequence_have_the_name_of_their_step(sequence_run, tmp_path):
+    names = {path.name for path in write_plots(sequence_run, tmp_path / "plots")}
+    assert names == {f"iv-sweep_iv-{plot}.{kind}" for plot in ("iv", "iv-log") for kind in ("svg", "png", "csv")}

@@ -96,6 +96,13 @@ def test_parquet_reads_back_to_the_bit_when_exported(tmp_path, rows):
     assert (provenance["run_id"], provenance["status"], provenance["station"]) == (run.run_id, "finished", "bench-1")
 
 
+def test_parquet_keeps_whole_numbers_when_some_rows_have_none(tmp_path):
+    run = make_run(tmp_path, [(1.0, None, 7), (2.0, None, None), (3.0, None, 2**62)])
+    table = pq.read_table(export(run, "parquet", tmp_path / "x.parquet"))
+    assert table.schema.field("Mixed").type == "int64"
+    assert table["Mixed"].to_pylist() == [7, None, 2**62]
+
+
 def decoded(values, encoding):
     if encoding == b"json":
         values = [None if value is None else json.loads(value) for value in values]
@@ -160,3 +167,50 @@ def test_export_leaves_nothing_when_it_is_refused(tmp_path):
             export(run, to, tmp_path / "nowhere" / "a.csv")
     assert sorted(tmp_path.iterdir()) == before
     assert (tmp_path / "taken.csv").read_text(encoding="utf-8") == "mine"
+
+
+ARRAYS = (
+    ("width", np.array([1e-6, 1e-5]), ("width",), "s"),
+    ("moves", np.array([[1, 2], [3, 4]]), ("cell", "width"), "1"),
+    ("a/b", np.array([True, False]), ("cell",), "1"),
+)
+
+
+def test_hdf5_holds_an_array_that_is_named_like_its_dimension(tmp_path):
+    path = export(make_run(tmp_path, [], ARRAYS), "hdf5", tmp_path / "run.h5")
+    with h5py.File(path) as file:
+        assert set(file["arrays"]) == {"width", "moves", "a per b"}
+        assert file["arrays/width"][:].tolist() == [1e-6, 1e-5]
+
+
+def test_netcdf_gives_points_and_arrays_back_to_the_bit(tmp_path):
+    import xarray as xr
+
+    rows = [(0.1, "=x", 1), (None, None, "two"), (1e-300, "µ", 2.5)]
+    run = make_run(tmp_path, rows, ARRAYS)
+    path = export(run, "netcdf", tmp_path / "run.nc")
+    with xr.open_dataset(path, engine="h5netcdf") as found:
+        assert found["width"].values.tolist() == [1e-6, 1e-5]
+        assert found["width"].attrs["units"] == "s"
+        assert found["moves"].dims == ("cell", "width")
+        assert found["moves"].values.tolist() == [[1, 2], [3, 4]]
+        assert found["moves"].dtype == np.int64
+        assert found["a per b"].values.tolist() == [1, 0]
+        rate = found["point Rate (V per s)"]
+        assert [bits(value) for value in rate.values[[0, 2]].tolist()] == [bits(0.1), bits(1e-300)]
+        assert np.isnan(rate.values[1])
+        assert (rate.attrs["units"], rate.attrs["long_name"]) == ("V/s", "Rate (V/s)")
+        assert found["point Text"].values.tolist() == ["=x", "", "µ"]
+        assert [json.loads(text) for text in found["point Mixed"].values.tolist()] == [1, "two", 2.5]
+        assert found["point Whole"].values.tolist() == [0, 1, 2]
+        assert found.attrs["run_id"] == run.run_id
+        assert json.loads(found.attrs["provenance"])["note"] == "=1+1\nµ"
+        assert json.loads(found.attrs["events"])[-1]["message"] == "look"
+
+
+def test_netcdf_of_a_run_without_points_is_whole(tmp_path):
+    import xarray as xr
+
+    path = export(make_run(tmp_path, []), "netcdf", tmp_path / "run.nc")
+    with xr.open_dataset(path, engine="h5netcdf") as found:
+        assert found.sizes["point"] == 0
