@@ -3,14 +3,16 @@
 Not here: the procedures themselves (one file each), addressing (:mod:`labctl.array`), tuning (:mod:`labctl.tuning`).
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
 from pymeasure.experiment import ListParameter, Parameter
 
-from labctl.array import CellReading, CrossbarAccess, parse_cells
-from labctl.array.access import PulseWith
+from labctl.array import CellReading, parse_cells
+from labctl.array.cell_access import CellAccess
+from labctl.array.opening_cells import open_cells
 from labctl.run import LabProcedure, QuantityParameter
 from labctl.run.procedure import Row
 from labctl.tuning import Note, Pulse, Staircase
@@ -67,9 +69,17 @@ class ArrayProcedure(LabProcedure):
     DATA_COLUMNS: ClassVar[list[str]] = COLUMNS
     resumable: ClassVar[bool] = True
 
+    @classmethod
+    def catalogue(cls) -> Mapping[str, type[LabProcedure]]:
+        """Return the procedures of this package by name."""
+        # the registry imports this module
+        from labctl_procedures import procedures
+
+        return procedures()
+
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
-        self._access: CrossbarAccess | None = None
+        self._access: CellAccess | None = None
         self._last_read: dict[Cell, float | None] = {}
 
     def stand_down(self) -> None:
@@ -124,6 +134,20 @@ class ArrayProcedure(LabProcedure):
         self._last_read.pop(cell, None)
         self._last_read[cell] = conductance_s
 
+    @property
+    def is_crossbar(self) -> bool:
+        """Whether cells share lines without anything that selects them: then bias schemes have a meaning."""
+        wiring = self.station.wiring
+        return wiring.direct is None and wiring.control is None
+
+    @property
+    def writes_through_cell(self) -> bool:
+        """Whether the current of a writing pulse is that of the cell that is read: not with a gate or a track."""
+        wiring = self.station.wiring
+        if wiring.direct is not None:
+            return wiring.direct.control is None
+        return wiring.control is None or wiring.control.common_source
+
     def selected_cells(self) -> list[tuple[int, int]]:
         """Return the cells of the parameter ``cells``.
 
@@ -145,7 +169,7 @@ class ArrayProcedure(LabProcedure):
         scheme: str | None = None,
         row_stress_v: float = 0.9,
         measure_range_a: float | None = None,
-    ) -> CrossbarAccess:
+    ) -> CellAccess:
         """Return the access to the array of the station; nothing is sent yet.
 
         Parameters
@@ -167,20 +191,20 @@ class ArrayProcedure(LabProcedure):
 
         Returns
         -------
-        CrossbarAccess
+        CellAccess
             Ready for use.
         """
         # readings of another bias scheme or range are not comparable
         self._last_read.clear()
-        self._access = CrossbarAccess(
+        self._access = open_cells(
             self.station,
             scheme=scheme or self.scheme,
             read_voltage_v=self.read_voltage,
             integration_plc=self.integration,
             measure_range_a=measure_range_a or self.read_range or None,
             current_limit_a=current_limit_a,
-            pulse_voltage_v=pulse_voltage_v,
-            pulse_with=cast("PulseWith", pulse_with),
+            pulse_voltage_v=max(pulse_voltage_v, self.read_voltage),
+            pulse_with=pulse_with,
             may_stress_line=may_stress_line,
             row_stress_v=row_stress_v,
         )
@@ -231,11 +255,11 @@ class RecordedCells:
     ----------
     procedure : ArrayProcedure
         Whose rows they become.
-    access : CrossbarAccess
+    access : CellAccess
         The array.
     """
 
-    def __init__(self, procedure: ArrayProcedure, access: CrossbarAccess) -> None:
+    def __init__(self, procedure: ArrayProcedure, access: CellAccess) -> None:
         self._procedure = procedure
         self._access = access
 
@@ -267,7 +291,8 @@ class RecordedCells:
                 "Raw": reading.raw or None,
             }
 
-        plan = _plan(event if note is None else "verify", row, column, self._access.read_voltage_v, None, note)
+        kind = event if note is None else "verify"
+        plan = self._plan(kind, row, column, self._access.read_voltage_v, None, note)
         (found,) = self._procedure.perform(plan, read, stimulates=False)
         conductance_s = cast("float | None", found["Conductance (S)"])
         self._procedure.remember((row, column), conductance_s)
@@ -303,20 +328,23 @@ class RecordedCells:
             return {"Time (s)": self._procedure.elapsed_s()}
 
         kind = event or ("set" if voltage_v > 0.0 else "reset")
-        self._procedure.perform(_plan(kind, row, column, voltage_v, width_s, note), pulse, stimulates=True)
+        self._procedure.perform(self._plan(kind, row, column, voltage_v, width_s, note), pulse, stimulates=True)
 
-
-def _plan(event: str, row: int, column: int, voltage_v: float, width_s: float | None, note: Note | None) -> Row:
-    return {
-        "Event": event,
-        "Row": row,
-        "Column": column,
-        "Voltage (V)": voltage_v,
-        "Width (s)": width_s,
-        "Target (S)": None if note is None else note.target_s,
-        "Attempt": None if note is None else note.attempt,
-        "Pass": None if note is None else note.pass_number,
-    }
+    def _plan(
+        self, event: str, row: int, column: int, voltage_v: float, width_s: float | None, note: Note | None
+    ) -> Row:
+        plan: dict[str, float | int | str | None] = {
+            "Event": event,
+            "Row": row,
+            "Column": column,
+            "Voltage (V)": voltage_v,
+            "Width (s)": width_s,
+            "Target (S)": None if note is None else note.target_s,
+            "Attempt": None if note is None else note.attempt,
+            "Pass": None if note is None else note.pass_number,
+        }
+        # a procedure without targets has no columns for them
+        return {name: value for name, value in plan.items() if name in self._procedure.DATA_COLUMNS}
 
 
 def _told(conductance_s: float | None) -> str:

@@ -41,7 +41,7 @@ class FormArray(FormingProcedure):
             readings + cells * steps,
             self.rack_time_s(readings) + cells * steps * self.form_width,
             voltage_v=self.form_stop,
-            current_a=self.form_limit,
+            current_a=self.form_limit_a,
             width_s=self.form_width,
         )
 

@@ -32,7 +32,7 @@ def results(run):
 
 def test_all_procedures_are_known_by_their_names():
     assert set(procedures()) >= {"form_array", "read_array", "program_array"}
-    with pytest.raises(RunError, match="form_array, program_array, read_array"):
+    with pytest.raises(RunError, match=r"form_array, .*program_array, .*read_array"):
         find_procedure("nothing")
 
 

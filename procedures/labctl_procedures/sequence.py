@@ -1,0 +1,227 @@
+"""A run list: procedures one after another in one run, resumable as one.
+
+The steps' rows stand in one table with the step's name; their arrays and results carry the name in front. Not here: the
+file (:mod:`labctl_procedures.sequence_file`).
+"""
+
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Any, ClassVar
+
+from pymeasure.experiment import Parameter
+
+from labctl.errors import LabError, RunError
+from labctl.run import LabProcedure
+from labctl.run.preflight import Estimate
+from labctl.run.procedure import Row
+from labctl.run.station_defaults import MergedValues, merged_values
+from labctl.store.columns import Cell
+from labctl.units import parse_quantity
+from labctl_procedures.array_procedure import COLUMNS
+from labctl_procedures.cell_port import CELL_COLUMNS
+from labctl_procedures.sequence_file import SequenceFile, Step, find_sequence_file, parse_sequence
+
+__all__ = ["Sequence"]
+
+_ITEM = "Item"
+
+
+class Sequence(LabProcedure):
+    """Run a list of procedures from a TOML file, with loops, waits and conditions on earlier results.
+
+    Applied, read and left: what the steps say. A step whose condition does not hold is skipped and noted. Outputs are
+    off and relays open between steps.
+    """
+
+    file = Parameter(
+        "Sequence file", default="characterise_new_die", description="A .toml file, or the name of a packaged sequence"
+    )
+
+    DATA_COLUMNS: ClassVar[list[str]] = [_ITEM, *dict.fromkeys([*CELL_COLUMNS, *COLUMNS])]
+    resumable: ClassVar[bool] = True
+
+    @classmethod
+    def catalogue(cls) -> Mapping[str, type[LabProcedure]]:
+        """Return the procedures of this package by name."""
+        # the registry imports this module
+        from labctl_procedures import procedures
+
+        return procedures()
+
+    def __init__(self, **values: object) -> None:
+        super().__init__(**values)
+        self._current: LabProcedure | None = None
+        self._results: dict[str, object] = {}
+
+    def check(self) -> None:
+        """Check the file, and every step as if it ran alone.
+
+        Raises
+        ------
+        RunError
+            If anything in the file, or a step on this station, cannot be.
+        StationError
+            If the file or the station's defaults are damaged.
+        """
+        for step, procedure, _ in self._procedures():
+            if step.wait is not None:
+                self._wait_s(step)
+            columns = set(procedure.DATA_COLUMNS) - set(self.DATA_COLUMNS)
+            if columns or isinstance(procedure, Sequence):
+                raise RunError(f"{step.place}: {step.procedure} cannot be a step of a sequence")
+            try:
+                procedure.check()
+            except LabError as error:
+                raise RunError(f"{step.place}, {step.label!r}: {error}") from error
+
+    def estimate(self) -> Estimate | None:
+        """Return the sum over the steps, conditions taken as met; None where no step knows."""
+        known = [(step, procedure.estimate()) for step, procedure, _ in self._procedures()]
+        estimates = [estimate for _, estimate in known if estimate is not None]
+        if not estimates:
+            return None
+        waits_s = sum(self._wait_s(step) for step, _ in known)
+
+        def largest(values: list[float | None]) -> float | None:
+            return max((value for value in values if value is not None), default=None)
+
+        return Estimate(
+            sum(estimate.points for estimate in estimates),
+            waits_s + sum(estimate.duration_s for estimate in estimates),
+            largest([estimate.voltage_v for estimate in estimates]),
+            largest([estimate.current_a for estimate in estimates]),
+            largest([estimate.width_s for estimate in estimates]),
+        )
+
+    def execute(self) -> None:
+        """Run the steps."""
+        path = find_sequence_file(self.file)
+        digest = sha256(path.read_bytes()).hexdigest()
+        self.emit("event", {"kind": "sequence", "message": f"{path.name}, SHA-256 {digest}"})
+        steps = self._procedures()
+        weights = [(procedure.estimate() or Estimate(1, 1.0)).duration_s for _, procedure, _ in steps]
+        done = 0.0
+        for (step, procedure, merged), weight in zip(steps, weights, strict=True):
+            refusal = step.when.refusal(self._results) if step.when is not None else None
+            if refusal is not None:
+                self.emit("event", {"kind": "skipped", "message": f"{step.label}: {refusal}"})
+            else:
+                self._run(step, procedure, merged, span=(done / sum(weights), weight / sum(weights)))
+            done += weight
+            self.emit("progress", 100.0 * min(1.0, done / sum(weights)))
+
+    def stand_down(self) -> None:
+        """Let the present step switch off while the run waits."""
+        if self._current is not None:
+            self._current.stand_down()
+
+    def went_live(self, in_doubt: Row | None) -> None:
+        """Let the present step look at its cells before a resumed run goes on.
+
+        Parameters
+        ----------
+        in_doubt : mapping of str to float, int, str or None, or None
+            Row of the stimulus that was cut.
+        """
+        if self._current is not None:
+            self._current.went_live(in_doubt)
+
+    def monitors(self) -> Mapping[str, float]:
+        """Return what the present step lets conditions watch."""
+        return {} if self._current is None else self._current.monitors()
+
+    def _run(self, step: Step, procedure: LabProcedure, merged: MergedValues, span: tuple[float, float]) -> None:
+        self.emit("event", {"kind": "step", "message": f"{step.label}: {step.procedure}"})
+        told = merged.note()
+        if told is not None:
+            self.emit("event", {"kind": "defaults", "message": f"{step.label}: {told}"})
+        self.emit("summary", {f"{step.label}.procedure": step.procedure})
+        wait_s = self._wait_s(step)
+        if wait_s:
+            self.perform(
+                {_ITEM: step.label, "Event": "wait", "Width (s)": wait_s}, self._sleeper(wait_s), stimulates=False
+            )
+        procedure.attach(
+            lambda topic, record: self._take(step.label, span, topic, record),
+            self.should_stop,
+            lambda plan, do, *, stimulates: self.perform({**plan, _ITEM: step.label}, do, stimulates=stimulates),
+            self.elapsed_s,
+        )
+        self._current = procedure
+        try:
+            procedure.startup()
+            procedure.execute()
+        finally:
+            procedure.shutdown()
+            self._current = None
+
+    def _take(self, label: str, span: tuple[float, float], topic: str, record: Any) -> None:
+        """Pass on what a step hands out, with its name."""
+        match topic:
+            case "results":
+                self.emit(topic, {**record, _ITEM: label})
+            case "batch results":
+                self.emit(topic, [{**row, _ITEM: label} for row in record])
+            case "progress":
+                self.emit(topic, 100.0 * (span[0] + span[1] * record / 100.0))
+            case "array":
+                dims = tuple(f"{label}.{dim}" for dim in record["dims"])
+                self.emit(topic, {**record, "name": f"{label}.{record['name']}", "dims": dims})
+            case "event":
+                self.emit(topic, {**record, "message": f"{label}: {record['message']}"})
+            case _:
+                found = {f"{label}.{name}": value for name, value in record.items()}
+                self._results.update(found)
+                self.emit(topic, found)
+
+    def _sleeper(self, wait_s: float) -> Callable[[], Row]:
+        def sleep() -> dict[str, Cell]:
+            self.station.clock.sleep(wait_s)
+            return {"Time (s)": self.elapsed_s()}
+
+        return sleep
+
+    def _procedures(self) -> list[tuple[Step, LabProcedure, MergedValues]]:
+        """Return the steps with their procedures, parameters set and on this station, and where those came from.
+
+        The value of a step wins over the shared one of the file, that over the default of the station.
+        """
+        # the registry imports this module
+        from labctl_procedures import find_procedure
+
+        sequence = self._sequence()
+        found = []
+        for step in sequence.steps:
+            try:
+                kind = find_procedure(step.procedure)
+                known = kind()._parameters
+                shared = {name: value for name, value in sequence.shared.items() if name in known}
+                merged = merged_values(kind, self.station_defaults, {**shared, **step.values})
+                procedure = kind(**merged.values)
+            except RunError as error:
+                raise RunError(f"{step.place}, {step.label!r}: {error}") from error
+            procedure.station = self.station
+            found.append((step, procedure, merged))
+        unused = [name for name in sequence.shared if not any(name in own._parameters for _, own, _ in found)]
+        if unused:
+            raise RunError(f"{sequence.file}: parameters.{unused[0]}: no step has such a parameter")
+        return found
+
+    def _sequence(self) -> SequenceFile:
+        path = find_sequence_file(self.file)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"{path}: cannot be read: {error}; give a readable UTF-8 file") from error
+        return parse_sequence(text, str(path))
+
+    def _wait_s(self, step: Step) -> float:
+        if step.wait is None:
+            return 0.0
+        try:
+            wait_s = parse_quantity(step.wait, "s")
+        except ValueError as error:
+            raise RunError(f"{step.place}: wait: {error}") from error
+        if not 0.0 <= wait_s < 1e8:
+            raise RunError(f"{step.place}: wait: must be 0 s to 100,000,000 s, got {step.wait!r}")
+        return wait_s

@@ -1,0 +1,259 @@
+"""Spike-timing-dependent plasticity with sampled waveforms. Not here: the fit (:mod:`labctl.analysis.paired_pulse`)."""
+
+from itertools import product
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from pymeasure.experiment import IntegerParameter, ListParameter
+
+from labctl.analysis.paired_pulse import TimingBranch, fit_timing_window
+from labctl.errors import RunError
+from labctl.run import QuantityParameter
+from labctl.run.preflight import Estimate
+from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort
+from labctl_procedures.levelling import Leveller, read_conductance
+from labctl_procedures.pulse_procedure import PulseProcedure
+
+__all__ = ["Stdp", "net_waveform_v", "spike_v"]
+
+# an exponential tail is cut here, a triangular one is zero here
+_TAIL_TIMES = {"exponential": 4.0, "triangular": 2.0}
+_USUAL_LEVEL_PULSES = 4
+
+
+class Stdp(PulseProcedure):
+    """Apply a pre and a post spike at various distances in time, and read what the pair changed: the STDP window.
+
+    Applied: pulses that bring the cell to the initial conductance, then V_pre(t) - V_post(t - dt) in DC levels of
+    ``dwell``. Each spike is a negative head and a positive tail; only where head and tail of the two overlap is the
+    voltage enough to switch: pre before post adds the tail of pre and the head of post to a SET. Read: before and after
+    each pair. Cells are left after the last pair; at the end, and after an abort, outputs are off and relays open.
+    """
+
+    initial = QuantityParameter(
+        "Initial conductance",
+        "S",
+        minimum=1e-9,
+        maximum=1e-2,
+        default="50 uS",
+        description="Before each pair, within the level tolerance; assumed: where both polarities change TiOx/Al2O3",
+    )
+    tail_form = ListParameter("Tail", choices=["exponential", "triangular"], default="exponential")
+    pre_head = QuantityParameter(
+        "Pre head",
+        "V",
+        minimum=0.0,
+        maximum=10.0,
+        default=0.6,
+        description="Magnitude. With the post tail it makes the RESET; assumed: alone below the onset of TiOx/Al2O3",
+    )
+    pre_tail = QuantityParameter(
+        "Pre tail",
+        "V",
+        minimum=0.0,
+        maximum=10.0,
+        default=0.3,
+        description="Where it begins. With the post head it makes the SET; assumed, as the pre head",
+    )
+    post_head = QuantityParameter(
+        "Post head", "V", minimum=0.0, maximum=10.0, default=0.45, description="As the pre head"
+    )
+    post_tail = QuantityParameter(
+        "Post tail", "V", minimum=0.0, maximum=10.0, default=0.6, description="As the pre tail"
+    )
+    head_time = QuantityParameter(
+        "Head time", "s", minimum=1e-3, maximum=10.0, default="2 ms", description="Whole steps of the dwell"
+    )
+    tail_time = QuantityParameter(
+        "Tail time",
+        "s",
+        minimum=1e-3,
+        maximum=100.0,
+        default="10 ms",
+        description="Of the exponential, cut at four times it; a triangular tail ends at twice it",
+    )
+    dwell = QuantityParameter(
+        "Dwell",
+        "s",
+        minimum=1e-3,
+        maximum=1.0,
+        default="1 ms",
+        description="At each level, beside what the instruments need to change it (0.5 ms on the reference rack)",
+    )
+    farthest = QuantityParameter(
+        "Largest distance",
+        "s",
+        minimum=1e-3,
+        maximum=100.0,
+        default="30 ms",
+        description="Of post after pre, and before",
+    )
+    distances = IntegerParameter(
+        "Distances", default=6, minimum=1, maximum=1000, description="Of each sign, evenly spaced"
+    )
+    repeats = IntegerParameter("Repeats", default=4, minimum=1, maximum=10000)
+
+    DATA_COLUMNS: ClassVar[list[str]] = CELL_COLUMNS
+
+    def check(self) -> None:
+        """Refuse cells that are not there, and times that the steps cannot show.
+
+        Raises
+        ------
+        RunError
+            If a parameter breaks its rule.
+        StationError
+            If cells are not there.
+        """
+        super().check()
+        if self.head_time < self.dwell or self.tail_time < self.dwell:
+            raise RunError(
+                f"stdp: head_time and tail_time must be at least the dwell of {self.dwell:.4g} s, got "
+                f"{self.head_time:.4g} s and {self.tail_time:.4g} s"
+            )
+        if round(self.farthest / self.dwell) < self.distances:
+            raise RunError(
+                f"stdp: {self.distances} distances up to {self.farthest:.4g} s are closer than the dwell of "
+                f"{self.dwell:.4g} s; take fewer, or a shorter dwell"
+            )
+        self.check_pulses(())
+
+    def estimate(self) -> Estimate:
+        """Return the pairs with their waveforms and their usual number of levelling pulses."""
+        steps = self._delay_steps()
+        levels = self.repeats * sum(self._waveform_v(step).size for step in steps)
+        pairs = self.repeats * len(steps)
+        pulses = pairs * _USUAL_LEVEL_PULSES
+        return self.pulse_estimate(
+            pulses + 2 * pairs,
+            pulses + pairs,
+            voltages_v=(self._largest_net_v(),),
+            widths_s=(),
+            waits_s=levels * (self.dwell + 0.0005),
+        )
+
+    def execute(self) -> None:
+        """Visit the selected cells one after another."""
+        cells = self.formed_cells()
+        steps = self._delay_steps()
+        found = {cell: np.full((2, self.repeats, len(steps)), np.nan) for cell in cells}
+        with self.open_pulses((self._largest_net_v(),)) as access:
+            port, leveller = CellPort(self, access), Leveller.of(self)
+            self.visit(cells, lambda cell: self._pairs(cell, port, leveller, found[cell]))
+        self._store_waveforms(steps)
+        self.emit_cells(cells)
+        relative = {cell: data[1] / data[0] - 1.0 for cell, data in found.items()}
+        self.emit_curves("before", {cell: data[0] for cell, data in found.items()}, ("repeat", "distance"), "S")
+        self.emit_curves("change_relative", relative, ("repeat", "distance"), "1")
+        self.emit("summary", self.cell_results() | self._results(relative))
+
+    def _delay_steps(self) -> list[int]:
+        """Distances in steps of the dwell, negative and positive; 0 is neither."""
+        farthest = round(self.farthest / self.dwell)
+        side = [round(farthest * index / self.distances) for index in range(1, self.distances + 1)]
+        return [-step for step in reversed(side)] + side
+
+    def _spike_v(self, head_v: float, tail_v: float) -> npt.NDArray[np.float64]:
+        times = (round(time_s / self.dwell) for time_s in (self.head_time, self.tail_time))
+        return spike_v(head_v, tail_v, *times, form=self.tail_form)
+
+    def _waveform_v(self, delay_steps: int) -> npt.NDArray[np.float64]:
+        return net_waveform_v(
+            self._spike_v(self.pre_head, self.pre_tail), self._spike_v(self.post_head, self.post_tail), delay_steps
+        )
+
+    def _largest_net_v(self) -> float:
+        return max(float(np.abs(self._waveform_v(step)).max()) for step in self._delay_steps())
+
+    def _store_waveforms(self, steps: list[int]) -> None:
+        waveforms = [self._waveform_v(step) for step in steps]
+        table = np.full((len(steps), max(one.size for one in waveforms)), np.nan)
+        for row, one in zip(table, waveforms, strict=True):
+            row[: one.size] = one
+        arrays: tuple[tuple[str, npt.NDArray[np.float64], tuple[str, ...], str], ...] = (
+            ("delay", np.array(steps) * self.dwell, ("distance",), "s"),
+            ("net_waveform", table, ("distance", "level"), "V"),
+            ("pre_waveform", self._spike_v(self.pre_head, self.pre_tail), ("spike_level",), "V"),
+            ("post_waveform", self._spike_v(self.post_head, self.post_tail), ("spike_level",), "V"),
+        )
+        for name, data, dims, unit in arrays:
+            self.emit("array", {"name": name, "data": data, "dims": dims, "unit": unit})
+
+    def _pairs(self, cell: Cell, port: CellPort, leveller: Leveller, data: npt.NDArray[np.float64]) -> None:
+        steps = self._delay_steps()
+        points = list(product(range(self.repeats), range(len(steps))))
+        for number, (repeat, index) in enumerate(points, start=1):
+            levelled = leveller.must_reach(port, cell, self.initial, cycle=repeat, step=index)
+            if levelled.is_reached:
+                waveform_v = [float(level_v) for level_v in self._waveform_v(steps[index])]
+                port.staircase(cell, waveform_v, dwell_s=self.dwell, cycle=repeat, step=index)
+                after_s = read_conductance(port, cell, cycle=repeat, step=index)
+                data[:, repeat, index] = levelled.conductance_s, after_s
+            else:
+                message = f"cell {cell}: distance {steps[index] * self.dwell:.4g} s: {levelled.reason}"
+                self.emit("event", {"kind": "not initialised", "message": message})
+            self.part_done(number / len(points))
+
+    def _results(self, relative: dict[Cell, npt.NDArray[np.float64]]) -> dict[str, Any]:
+        """Fit the window over the pairs of all cells."""
+        changes = np.array(list(relative.values())).reshape(-1, 2 * self.distances)
+        delays_s = np.broadcast_to(np.array(self._delay_steps()) * self.dwell, changes.shape)
+        results: dict[str, Any] = {"pairs": int(np.isfinite(changes).sum())}
+        try:
+            window = fit_timing_window(delays_s, changes)
+        except ValueError as error:
+            return results | {"window_reason": str(error)}
+        results |= _branch("causal", window.causal) | _branch("acausal", window.acausal)
+        return results | {"window_residual": window.residual}
+
+
+def spike_v(head_v: float, tail_v: float, head_steps: int, tail_steps: int, *, form: str) -> npt.NDArray[np.float64]:
+    """Return one spike in equal steps: a head at ``-head_v``, then a tail that falls from ``tail_v``.
+
+    Parameters
+    ----------
+    head_v, tail_v : float, unit V
+        Magnitudes.
+    head_steps, tail_steps : int
+        Length of the head; time constant of the tail.
+    form : "exponential" or "triangular"
+
+    Returns
+    -------
+    ndarray, shape (levels,), unit V
+    """
+    after = np.arange(round(_TAIL_TIMES[form] * tail_steps))
+    tail = np.exp(-after / tail_steps) if form == "exponential" else 1.0 - after / after.size
+    return np.concatenate([np.full(head_steps, -head_v), tail_v * tail])
+
+
+def net_waveform_v(
+    pre_v: npt.NDArray[np.float64], post_v: npt.NDArray[np.float64], delay_steps: int
+) -> npt.NDArray[np.float64]:
+    """Return V_pre(t) - V_post(t - dt) from the first spike to the end of the last.
+
+    Parameters
+    ----------
+    pre_v, post_v : ndarray, shape (levels,), unit V
+        Spikes, in steps of equal time.
+    delay_steps : int
+        dt: how many steps post begins after pre; negative before it.
+
+    Returns
+    -------
+    ndarray, shape (levels,), unit V
+    """
+    pre_from, post_from = max(0, -delay_steps), max(0, delay_steps)
+    net = np.zeros(max(pre_from + pre_v.size, post_from + post_v.size))
+    net[pre_from : pre_from + pre_v.size] += pre_v
+    net[post_from : post_from + post_v.size] -= post_v
+    return net
+
+
+def _branch(name: str, branch: TimingBranch) -> dict[str, float]:
+    results: dict[str, float] = {}
+    for part, estimate in (("amplitude", branch.amplitude), ("time", branch.time)):
+        ends = {f"{name}_{part}_low": estimate.low, f"{name}_{part}_high": estimate.high}
+        results |= {f"{name}_{part}": estimate.value} | ends
+    return results
