@@ -43,6 +43,7 @@ def nodal(conductance: np.ndarray, wires: Wires, word_s: np.ndarray, bit_s: np.n
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [32, 64])
 def test_crossbar_speed_beside_sparse_lu(size: int, record_property: Callable[[str, object], None]) -> None:
     rng = np.random.default_rng(1)

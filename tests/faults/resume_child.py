@@ -22,6 +22,7 @@ from labctl.clock import VirtualClock
 from labctl.roles import Flag, Identity, PulseLimits, Reading, SourceMeterLimits
 from labctl.run import LabProcedure, execute_procedure
 from labctl.run.engine import resume_run
+from labctl.station.defaults_table import StationDefaults
 from labctl.station.wiring import Wiring
 from labctl.store import open_run
 from labctl_procedures import find_procedure
@@ -94,7 +95,9 @@ class Rack:
         rows = {"A": "smu1.a", "B": "smu1.b", "C": "gen1.1", "D": "gen1.2", "E": "ground"}
         words, bits = (tuple(f"{slot}{index + 1:02d}" for index in range(SHAPE[slot - 1])) for slot in (1, 2))
         self.wiring = Wiring(self.file, "mat1", rows, words, bits, None, ())
-        self.content = SimpleNamespace(instruments={}, expired_calibration="warn", heartbeat_s=1.0)
+        self.content = SimpleNamespace(
+            instruments={}, expired_calibration="warn", heartbeat_s=1.0, defaults=StationDefaults()
+        )
         self.envelope = SimpleNamespace(voltage_v=10.0, current_a=1.0, pulse_width_s=1.0, energy_j=1.0)
         self.levels = dict.fromkeys(rows.values(), 0.0)
         self.closed = set()
@@ -287,6 +290,8 @@ RECIPES = {
         {"target": "target.csv", "tolerance": 0.1, "passes": 2, "algorithm": "stop_voltage"},
     ),
     "sweeps": (SweepCells, {}),
+    "disturb": ("read_disturb", {"cells": "0:2,0:1", "reads": 20, "rest": "1 s"}),
+    "sequence": ("sequence", {"file": str(Path(__file__).with_name("two_steps.toml"))}),
 }
 
 

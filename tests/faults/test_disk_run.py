@@ -30,7 +30,8 @@ def labctl(tmp_path):
     return call
 
 
-@pytest.mark.parametrize("faults", [FULL_AT[0], pytest.param(FULL_AT[1], marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("faults", FULL_AT)
 def test_run_fails_and_resumes_without_gap_when_the_disk_is_full(labctl, tmp_path, promise, faults):
     wrong = []
     for number, fault in enumerate(faults):

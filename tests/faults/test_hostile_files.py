@@ -17,6 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from labctl.store.schema import RunHeader
 from labctl.store.writer import RunWriter
@@ -341,6 +342,7 @@ def run_files(folder):
     yield "run", "zip.run.sqlite", archive([("a", b"\0" * 1000)])
 
 
+@pytest.mark.slow
 def test_nothing_but_a_refusal_comes_of_a_hostile_file(tmp_path, promise):
     corpus, out = tmp_path / "corpus", tmp_path / "out"
     for folder in (corpus, out, tmp_path / "runs"):

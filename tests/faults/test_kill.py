@@ -122,7 +122,7 @@ def kill_often(tmp_path, promise, seeds):
 @pytest.mark.parametrize(
     "seeds",
     [
-        range(9),
+        range(4),
         pytest.param(range(9, 39), marks=pytest.mark.slow),
         pytest.param(range(39, 239), marks=pytest.mark.long),
     ],

@@ -169,7 +169,7 @@ MUTANTS = [
     Mutant(
         "tag of SCPI",
         "instruments/labctl_instruments/scpi.py",
-        'if head.strip().lstrip("+") != str(tag):',
+        "if not _is_tag(head, tag):",
         f"if {NEVER}:",
         "tests/faults/test_links.py",
     ),

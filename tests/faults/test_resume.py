@@ -21,7 +21,8 @@ from labctl.store import open_run
 
 CHILD = Path(__file__).with_name("resume_child.py")
 ELSEWHERE, BEFORE_STIMULUS, AFTER_STIMULUS = 70, 71, 72
-RECIPES = ("read", "form", "rvc", "short", "stop_voltage", "sweeps")
+RECIPES = ("read", "form", "rvc", "short", "stop_voltage", "sweeps", "disturb", "sequence")
+LONGER = ("short", "stop_voltage", "sequence", "disturb")
 TARGET = "2e-4,1.2e-4,6e-5\n1.5e-4,9e-5,4e-5\n"
 NOT_COMPARED = {"Time (s)"}
 
@@ -194,7 +195,9 @@ def spread(count, number):
     return sorted({1 + round(index * (count - 1) / (number - 1)) for index in range(number)})
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(
+    "recipe", [pytest.param(name, marks=pytest.mark.slow) if name in LONGER else name for name in RECIPES]
+)
 def test_run_ends_as_if_uninterrupted_when_killed_at_a_place(processes, promise, recipe):
     count = processes.reference(recipe, ()).places
     places = spread(count, 5)

@@ -155,8 +155,8 @@ def test_off_checks_take_no_garbage_for_off(promise):
         for question, pattern in driver.OFF_CHECKS:
             for answer in [*GARBAGE, "0;1", "1;0", "1;1", "0.0e+00\t1.0e+00", "1A01", "nil\nnil", " ", "false", "OFF"]:
                 trials += 1
-                told = {"0;0": "Keysight33622A", "0\t0": "Keithley2636B", "nil": "Keithley707B"}.get(answer)
-                if bool(re.fullmatch(pattern, answer)) != (told is not None and name.endswith(told)):
+                off = {"0;0": ("Keysight33622A", "LakeShore335"), "0\t0": "Keithley2636B", "nil": "Keithley707B"}
+                if bool(re.fullmatch(pattern, answer)) != (answer in off and name.endswith(off[answer])):
                     failures.append((name, question, answer))
     promise("P7", "answers taken for off that do not say so", trials=trials, failures=len(failures))
     assert not failures

@@ -83,6 +83,6 @@ def test_memory_and_log_stay_flat_when_a_run_has_many_points(tmp_path, promise):
 
 
 @needs_proc
-@pytest.mark.slow
+@pytest.mark.long
 def test_memory_and_log_stay_flat_when_a_run_lasts_a_day(tmp_path, promise):
     check(tmp_path, promise, 8_640_000, 40_000, 1_000_000, 1.0)

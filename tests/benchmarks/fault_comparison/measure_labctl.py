@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 from labctl.clock import WallClock
 from labctl.run import LabProcedure, execute_procedure
+from labctl.station.defaults_table import StationDefaults
 from labctl.store import list_runs, open_run
 
 POINTS = {"late": 200, "disk": 100_000}
@@ -42,7 +43,8 @@ def no_rack():
     """A station with nothing in it: the disk is what is tried."""
     return SimpleNamespace(
         name="none", file="none.toml", simulated=True, in_process=True, bench_info=None, sample=None, clock=WallClock(),
-        heartbeat_s=1.0, envelope={}, wiring={}, content=SimpleNamespace(instruments={}, expired_calibration="warn"),
+        heartbeat_s=1.0, envelope={}, wiring={},
+        content=SimpleNamespace(instruments={}, expired_calibration="warn", defaults=StationDefaults()),
         identities=dict, settings=dict, safe_off=lambda: None, close=lambda: None, drain=list, watched=list,
         watch_waits=lambda callback: None, resynchronise=lambda: None, left_on=list,
     )  # fmt: skip

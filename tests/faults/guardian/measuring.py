@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 from labctl.run.guardian import guard_run
+from labctl.station.defaults_table import StationDefaults
 
 SAFE_OFF = {
     "scpi": (":OUTP1 OFF", ":OUTP2 OFF"),
@@ -63,7 +64,7 @@ class Instrument:
 def station_of(instruments, heartbeat_s):
     return SimpleNamespace(
         in_process=False,
-        content=SimpleNamespace(heartbeat_s=heartbeat_s, visa_library="@py"),
+        content=SimpleNamespace(heartbeat_s=heartbeat_s, visa_library="@py", defaults=StationDefaults()),
         watched=lambda: [instrument.watched for instrument in instruments],
         watch_waits=lambda callback: None,
         has_output_on=lambda: True,

@@ -25,7 +25,7 @@ def die(measuring, way):
 
 
 @pytest.mark.parametrize(
-    "trials", [12, pytest.param(50, marks=pytest.mark.slow), pytest.param(200, marks=pytest.mark.long)]
+    "trials", [4, pytest.param(50, marks=pytest.mark.slow), pytest.param(200, marks=pytest.mark.long)]
 )
 def test_outputs_go_off_when_the_measuring_process_dies(trials, make_rack, make_measuring, promise):
     rack = make_rack("tsp", "scpi", "switch")
