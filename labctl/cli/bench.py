@@ -33,8 +33,9 @@ def add_commands(app: typer.Typer) -> None:
     app : typer.Typer
         The command line.
     """
-    bench = typer.Typer(help="Simulated benches: show, renew, serve.", invoke_without_command=True)
+    bench = typer.Typer(help="Simulated benches: list, show, renew, serve.", invoke_without_command=True)
     bench.callback()(bench_help)
+    bench.command("list")(bench_list)
     bench.command("show")(bench_show)
     bench.command("reset")(bench_reset)
     bench.command("serve")(bench_serve)
@@ -43,9 +44,20 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def bench_help(context: typer.Context) -> None:
-    """Simulated benches: show, renew, serve."""
+    """Simulated benches: list, show, renew, serve."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+
+
+def bench_list(as_json: AsJson = False) -> None:
+    """List the simulated benches."""
+    from labctl_mock.bench.bench_file import bench_names
+
+    names = bench_names()
+    if as_json:
+        print_json(names)
+    else:
+        print_table(("bench",), [(name,) for name in names])
 
 
 def bench_show(name: BenchName, as_json: AsJson = False) -> None:

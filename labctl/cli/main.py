@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from labctl.cli import bench, demo, files, measure, racks, resume, runs
+from labctl.cli import bench, compare, demo, files, measure, racks, resume, runs
 from labctl.cli.codes import ExitCode
 from labctl.cli.output import complain
 from labctl.errors import Aborted, InstrumentError, LabError
@@ -51,6 +51,7 @@ measure.add_commands(app)
 resume.add_commands(app)
 demo.add_commands(app)
 runs.add_commands(app)
+compare.add_commands(app)
 files.add_commands(app)
 racks.add_commands(app)
 bench.add_commands(app)

@@ -136,27 +136,45 @@ def split_parameters(texts: list[str]) -> dict[str, str]:
 
 def procedures(
     name: Annotated[str | None, typer.Argument(help="Show this procedure's parameters.")] = None,
+    station: Annotated[
+        str | None, typer.Option("--station", "-s", help="With the defaults that a run on this station takes.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the procedures, or the parameters of one."""
-    from labctl.run import describe_parameters
+    from labctl.run.station_defaults import describe_defaults
+    from labctl.station import read_station_file
+    from labctl.station.defaults_table import StationDefaults
     from labctl_procedures import find_procedure
     from labctl_procedures import procedures as all_procedures
 
     if name is None:
+        if station is not None:
+            raise typer.BadParameter("-s shows the defaults of one procedure: labctl procedures NAME -s STATION")
         found = {key: (value.__doc__ or "").strip().splitlines()[0] for key, value in all_procedures().items()}
         if as_json:
             print_json(found)
         else:
             print_table(("procedure", "what it does"), sorted(found.items()))
         return
-    described = describe_parameters(find_procedure(name))
+    defaults = StationDefaults() if station is None else read_station_file(station).defaults
+    described = describe_defaults(find_procedure(name), defaults)
     if as_json:
         print_json(described)
         return
     typer.echo(f"{name}: {inspect.getdoc(find_procedure(name))}")
+    if station is not None:
+        typer.echo(f"\nDefaults on {station}; * marks those of the station file.")
     print_table(
         ("parameter", "default", "allowed", "what it is"),
-        [(item["name"], item["default"], item["allowed"], item["description"] or item["label"]) for item in described],
+        [
+            (
+                item["name"],
+                item["default"] + " *" * item["from_station"],
+                item["allowed"],
+                item["description"] or item["label"],
+            )
+            for item in described
+        ],
         whole=("parameter", "default"),
     )

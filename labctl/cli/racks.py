@@ -18,7 +18,7 @@ __all__ = ["add_commands"]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 # a cross-reference of a docstring, of which a terminal shows the last name
 REFERENCE = re.compile(r":\w+:`[^`]*?(\w+)`")
-UNITS = {"v": "V", "a": "A", "s": "s", "j": "J", "w": "W"}
+UNITS = {"v": "V", "a": "A", "s": "s", "j": "J", "w": "W", "k": "K"}
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -77,21 +77,38 @@ def _print_station(content: Mapping[str, Any]) -> None:
         ],
         whole=("instrument",),
     )
-    print_table(
-        (f"matrix {wiring['matrix']}", ""),
-        [
-            *((f"row {row}", source) for row, source in wiring["rows"].items()),
-            ("word lines", ", ".join(wiring["word_lines"])),
-            ("bit lines", ", ".join(wiring["bit_lines"])),
-            ("identification pad", wiring["identification"]),
-        ],
-        whole=(f"matrix {wiring['matrix']}",),
-    )
+    _print_wiring(wiring)
     rows = []
     for name, value in envelope.items():
+        if value is None:
+            continue
         quantity, _, unit = name.rpartition("_")
         rows.append((quantity.replace("_", " "), format_quantity(value, UNITS[unit]), f"envelope.{name}"))
     print_table(("at most, per stimulus", "", "key"), rows)
+    defaults = [
+        (name if isinstance(value, str) else f"{name}: {key}", text)
+        for name, value in content["defaults"].items()
+        for key, text in ([("", value)] if isinstance(value, str) else value.items())
+    ]
+    if defaults:
+        print_table(("where a run is given nothing", ""), defaults, whole=("where a run is given nothing",))
+
+
+def _print_wiring(wiring: Mapping[str, Any]) -> None:
+    direct, control = wiring["direct"], wiring["control"]
+    if direct is not None:
+        print_table(("wired directly", ""), list(direct.items()))
+        return
+    lines = [("word lines", ", ".join(wiring["word_lines"])), ("bit lines", ", ".join(wiring["bit_lines"]))]
+    tables = [(wiring, [*lines, ("identification pad", wiring["identification"])])]
+    if control is not None:
+        source = "one plate, the only word line" if control["common_source"] else "the bit lines"
+        tables.append((control, [("gate lines", ", ".join(control["lines"])), ("sources", source)]))
+    for table, rest in tables:
+        head = f"matrix {table['matrix']}"
+        print_table(
+            (head, ""), [*((f"row {row}", source) for row, source in table["rows"].items()), *rest], whole=(head,)
+        )
 
 
 def instruments(as_json: AsJson = False) -> None:

@@ -74,7 +74,7 @@ def show(context: typer.Context, run: RunReference = "latest", root: DataRoot = 
 
 def export(
     run: RunReference,
-    to: Annotated[str, typer.Option("--to", help="csv, parquet or hdf5.")],
+    to: Annotated[str, typer.Option("--to", help="csv, parquet, hdf5 or netcdf.")],
     path: Annotated[Path | None, typer.Option("-o", help="File to write; default beside the working folder.")] = None,
     root: DataRoot = None,
 ) -> None:
@@ -89,11 +89,18 @@ def export(
 def report(
     run: RunReference = "latest",
     folder: Annotated[Path | None, typer.Option("-o", help="Folder for the page; default the working folder.")] = None,
+    plots: Annotated[
+        bool, typer.Option("--plots", help="Also write each plot as SVG, PNG and CSV into <run>-plots beside it.")
+    ] = False,
     root: DataRoot = None,
 ) -> None:
     """Write one self-contained HTML page about a run."""
-    from labctl.analysis.report import write_report
+    from labctl.analysis.report import write_plots, write_report
     from labctl.store import open_run
 
     with open_run(run, root) as opened:
-        typer.echo(str(write_report(opened, folder or Path.cwd())))
+        page = write_report(opened, folder or Path.cwd())
+        typer.echo(str(page))
+        if plots:
+            for path in write_plots(opened, page.with_name(f"{page.stem}-plots")):
+                typer.echo(str(path))

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labctl.analysis.wording import describe_result
+from labctl.analysis.wording import describe_results
 from labctl.cli.output import duration, print_table
 
 __all__ = ["print_parameters", "print_summary"]
 
 _FAILED_SHOWN = 12
+# signs of a value: "-1.23 µS (-1.23 to -1.23 µS)" and "95 % (87.1 % to 98.3 %)" are shorter
+_SHORT = 36
 
 
 def print_summary(summary: Mapping[str, Any]) -> None:
@@ -43,15 +45,32 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         rows.append(("why", summary["error"]))
     rows.append(("file", summary["path"]))
     print_table(("", ""), rows)
-    results = dict(summary["results"])
-    failed = results.pop("failed_cells", None)
-    if results:
-        words = [(name, describe_result(name, value)) for name, value in results.items()]
-        print_table(
-            ("result", "value", "what it is"),
-            [(name, item.text, item.meaning or item.label) for name, item in words],
-            whole=("result", "value"),
-        )
+    for step, results in _by_step(summary["results"]).items():
+        procedure = results.pop("procedure", None) if step else None
+        _print_results(results, title=f"{step}: {procedure}" if procedure else step)
+
+
+def _by_step(results: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the results of each step of a sequence; those of a single procedure are under ""."""
+    steps: dict[str, dict[str, Any]] = {}
+    for name, value in results.items():
+        step, _, own = name.rpartition(".")
+        steps.setdefault(step, {})[own] = value
+    return steps
+
+
+def _print_results(results: Mapping[str, Any], *, title: str) -> None:
+    plain = {name: value for name, value in results.items() if name != "failed_cells"}
+    rows = []
+    for name, word in describe_results(plain).items():
+        label = "" if word.label.casefold() == name.replace("_", " ") else word.label
+        told = word.meaning or label
+        # a text is as long as it is: only a short one stands between the name and its meaning
+        is_short = len(word.text) <= _SHORT
+        rows.append((name, word.text if is_short else "", told if is_short else f"{told}: {word.text}".lstrip(": ")))
+    if rows:
+        print_table(("result", "value", "what it is"), rows, title=title, whole=("result",))
+    failed = results.get("failed_cells")
     if failed:
         _print_failed(failed)
 

@@ -5,11 +5,11 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from labctl_mock.bench.bench_file import WiringEntry
 from labctl_mock.bench.pulses import segments_of
 from labctl_mock.bench.strict_toml import Quantity
 from labctl_mock.bench.terminals import Rectangle
 from labctl_mock.bench.wiring import Wiring, parse_crosspoint
+from labctl_mock.bench.wiring_entry import WiringEntry
 
 
 def topology(*closed):
@@ -23,7 +23,7 @@ def topology(*closed):
         "611",
         tuple(Quantity(1e6, "ohm", "test") for _ in range(4)),
     )
-    return Wiring(entry).topology(parse_crosspoint(name) for name in closed)
+    return Wiring(entry, (2, 2)).topology(parse_crosspoint(name) for name in closed)
 
 
 def test_crosspoint_is_taken_apart_when_named_as_the_maker_does():

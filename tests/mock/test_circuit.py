@@ -11,7 +11,6 @@ from labctl.physics.crossbar import Crossbar
 from labctl.physics.crossbar_network import Wires
 from labctl.physics.die import Die, Effects
 from labctl.physics.presets import load_preset
-from labctl_mock.bench.bench_file import WiringEntry
 from labctl_mock.bench.circuit import BenchCircuit
 from labctl_mock.bench.hot_switching import HotSwitching
 from labctl_mock.bench.live_cells import LiveCells
@@ -21,6 +20,7 @@ from labctl_mock.bench.strict_toml import Quantity
 from labctl_mock.bench.terminals import Rectangle, Terminal, TerminalMode
 from labctl_mock.bench.thermal import ThermalNoise
 from labctl_mock.bench.wiring import Wiring
+from labctl_mock.bench.wiring_entry import WiringEntry
 
 CROSSPOINT_OHM = 0.5
 QUIET = Effects(device_spread=False, cycle_spread=False, read_noise=False, relaxation=False, stuck_cells=False)
@@ -41,7 +41,7 @@ def make_bench(size=4, *, wires=None, effects=QUIET, half_select=True, formed_s=
     if formed_s is not None:
         die.state.formed[...] = True
         die.state.conductance_s[...] = formed_s
-    wiring, log, clock = Wiring(entry), BenchLog(), VirtualClock()
+    wiring, log, clock = Wiring(entry, (size, size)), BenchLog(), VirtualClock()
     cells = LiveCells(die, half_select=half_select)
     circuit = BenchCircuit(
         wiring,
@@ -163,7 +163,7 @@ def test_power_of_the_sources_is_that_of_the_cells_and_wires():
     cells_w = np.sum(a1 * v**2 + a3 * v**4)
     assert (a1 * v**2 + a3 * v**4 >= 0.0).all()
     sources_w = sum(level * instant.terminal_current_a[name] for name, level in levels.items())
-    crosspoints_w = np.sum(bench.circuit._present_network().columns(instant)[1] ** 2) * CROSSPOINT_OHM
+    crosspoints_w = np.sum(bench.circuit._present_network().felt(instant).current_a ** 2) * CROSSPOINT_OHM
     inside_w = 50.0 * sum(instant.terminal_current_a[name] ** 2 for name in levels)
     assert sources_w == pytest.approx(cells_w + crosspoints_w + inside_w, rel=1e-8)
 
@@ -377,7 +377,7 @@ def test_levels_of_two_terminals_are_told_apart_when_lines_are_swapped():
     bench = make_bench(2, formed_s=np.array([[50e-6, 100e-6], [150e-6, 200e-6]]))
     currents = {}
     for row in (0, 1):
-        bench.circuit.switch("mat1", opening=list(bench.circuit._closed), closing=[])
+        bench.circuit.switch("mat1", opening=list(bench.circuit._relays.closed), closing=[])
         select(bench, 2, row, 0, "A", "B")
         drive(bench, "smu1.b", 0.0)
         drive(bench, "smu1.a", 0.1)

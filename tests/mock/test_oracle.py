@@ -66,8 +66,8 @@ def test_outputs_and_moment_of_the_last_off_are_known(bench):
 
 
 def test_relays_are_those_of_the_contacts_when_one_is_stuck(bench):
-    bench.circuit.stick("1A02", closed=True)
-    bench.circuit.stick("1A03", closed=False)
+    bench.circuit.stick("mat1", "1A02", closed=True)
+    bench.circuit.stick("mat1", "1A03", closed=False)
     say(bench, "mat1", 'channel.close("1A01,1A03")')
     assert bench.oracle.closed_relays() == ["1A01", "1A02"]
     say(bench, "mat1", 'channel.open("allslots")')

@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 
 from labctl.script import list_runs, open_run, run
+from labctl_instruments import drivers
+from labctl_procedures import procedures as all_procedures
 
 STATION = "tiox-32x32"
 SMALL = ("-p", "cells=0:2,0:3")
@@ -213,9 +215,11 @@ def test_report_of_a_reading_is_self_contained(labctl, read_run, homes):
 
 
 def test_procedures_are_listed(labctl):
-    assert set(labctl("procedures", "--json").json()) == {"form_array", "read_array", "program_array"}
+    purposes = labctl("procedures", "--json").json()
+    assert set(purposes) == set(all_procedures())
+    assert all(purpose.endswith((".", ":")) and "\n" not in purpose for purpose in purposes.values())
     text = labctl("procedures").out
-    assert all(name in text for name in ("form_array", "read_array", "program_array"))
+    assert all(name in text for name in purposes)
 
 
 @pytest.mark.parametrize("name", ["form_array", "read_array", "program_array"])
@@ -251,7 +255,8 @@ def test_station_of_the_user_is_found_in_the_home(labctl, homes):
 
 def test_instruments_are_listed(labctl):
     found = labctl("instruments", "--json").json()
-    assert set(found) == {"keithley.Keithley2636B", "keysight.Keysight33622A", "keithley.Keithley707B"}
+    assert set(found) == set(drivers())
+    assert set(found) >= {"keithley.Keithley2636B", "keysight.Keysight33622A", "keithley.Keithley707B"}
     text = labctl("instruments").out
     assert "Keithley2636B" in text
     assert ":class:" not in text

@@ -43,7 +43,7 @@ def wait_for_points(child, folder, least):
     raise AssertionError(f"no {least} points in {folder}")
 
 
-@pytest.mark.parametrize("least", [1, 300])
+@pytest.mark.parametrize("least", [pytest.param(1, marks=pytest.mark.slow), 300])
 def test_killed_run_is_interrupted_and_keeps_its_points(labctl, labctl_process, homes, least):
     with labctl_process(*ALL) as child:
         acknowledged = wait_for_points(child, homes / "runs", least)
@@ -80,7 +80,7 @@ def test_second_run_is_refused_while_the_first_holds_the_die(labctl, labctl_proc
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C to a whole console")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_signal_aborts_with_exit_code_4_and_no_traceback(labctl, labctl_process, homes, number):
     with labctl_process(*ALL) as child:
         acknowledged = wait_for_points(child, homes / "runs", 20)
@@ -128,7 +128,7 @@ CHILD = textwrap.dedent("""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C to a whole console")
-@pytest.mark.parametrize("procedure", ["read_array", "form_array"])
+@pytest.mark.parametrize("procedure", [pytest.param("read_array", marks=pytest.mark.slow), "form_array"])
 def test_outputs_are_off_and_relays_open_after_an_abort(homes, procedure):
     command = [sys.executable, "-c", CHILD, "run", procedure, "-s", STATION, "-q"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:

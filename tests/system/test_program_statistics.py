@@ -14,8 +14,14 @@ from labctl_mock.bench.bench import Bench
 STATION = BENCH = "tiox-32x32"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(1, marks=pytest.mark.slow),
+        pytest.param(2, marks=pytest.mark.long),
+        pytest.param(3, marks=pytest.mark.long),
+    ],
+)
 def test_fresh_die_is_programmed_and_an_independent_read_confirms_it(homes, seed):
     Bench.reset(BENCH, seed=seed, effects={})
     programmed = run("program_array", station=STATION)

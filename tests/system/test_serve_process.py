@@ -220,6 +220,7 @@ def test_signal_saves_the_die_and_exits_0(serve, number, homes):
     assert age_s <= again.control.ask("info")["die_age_s"] < age_s + 60.0
 
 
+@pytest.mark.slow
 def test_killed_server_leaves_a_die_no_older_than_the_last_save_and_no_lock(serve):
     served = serve()
     with socket.create_connection(address_of(served, "smu1")) as channel, channel.makefile("rb") as lines:
@@ -277,6 +278,7 @@ def test_every_listener_is_on_loopback(serve):
     assert not [item for item in sockets if item.laddr.ip != "127.0.0.1"]
 
 
+@pytest.mark.slow
 def test_two_benches_are_served_at_once(serve, homes):
     first, second = serve(), serve(home=homes / "other")
     infos = [served.control.ask("info")["served"] for served in (first, second)]

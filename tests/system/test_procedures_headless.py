@@ -1,0 +1,121 @@
+"""Every procedure runs without a screen on its default simulated station, ends finished, and draws what it declares.
+
+Authority: the list of procedures, and the plots that are declared for each; a new procedure needs an entry here.
+"""
+
+import csv
+
+import pytest
+
+from labctl.analysis.run_plots import plot_names
+from labctl_procedures import find_procedure, procedures
+
+SEQUENCE = """
+schema = 1
+name = "short"
+title = "Two steps"
+
+[[step]]
+name = "contacts"
+procedure = "check_contacts"
+
+[[step]]
+name = "iv"
+procedure = "sweep_iv"
+parameters = { cycles = 3, step = "0.1 V" }
+"""
+# small, and still enough for every declared plot: three values for a distribution, eight for an interval
+SMALL = {
+    "check_contacts": {"readings": 1},
+    "count_states": {"levels": 3, "rounds": 1, "readings": 3},
+    "cycle_statistics": {"cells": "0,0", "cycles": 12},
+    "domain_wall_map": {"widths": "10 ns, 20 ns", "amplitudes": "0.9, 1.1", "repeats": 1},
+    "ecram_update": {"pulses": 8, "cycles": 2},
+    "endurance": {"cycles": 10},
+    "form_array": {"cells": "0:1,0:3"},
+    "form_dc": {"cells": "diagonal:6", "form_start": "2 V", "form_step": "0.2 V"},
+    "half_select_disturb": {"pulses": 5, "victims": 1},
+    "ladder_compliance": {"repeats": 2, "step": "0.2 V"},
+    "ladder_stop_voltage": {"repeats": 2, "step": "0.2 V"},
+    "map_array": {"cells": "0:2,0:4", "sneak_cells": 1},
+    "map_pulses": {"widths": 2, "amplitude_step": "0.2 V", "repeats": 1},
+    "multiply_vectors": {"cells": "0:3,0:3", "vectors": 5},
+    "paired_pulse": {"delays": 2, "repeats": 8},
+    "potentiate_depress": {"pulses": 8, "cycles": 2},
+    "program_array": {"cells": "0:2,0:2"},
+    "pulse_energy": {"repeats": 3, "samples": 4, "levels": "50 uS, 100 uS"},
+    "read_array": {"cells": "0:2,0:2"},
+    "read_disturb": {"reads": 20, "linearity_readings": 1},
+    "read_noise": {"samples": 1024, "find_telegraph": "false"},
+    "retention": {"last": "1 ks"},
+    "sequence": {"file": "short.toml"},
+    "stdp": {"distances": 3, "repeats": 2},
+    "sweep_iv": {"cycles": 3, "step": "0.1 V"},
+    "volatility": {"window": 10},
+    "write_verify": {"targets": "50 uS, 100 uS", "rounds": 2},
+}
+# each takes seconds; the others show the same base classes and kinds of plots
+SLOW = frozenset(
+    {
+        "count_states",
+        "cycle_statistics",
+        "domain_wall_map",
+        "ecram_update",
+        "endurance",
+        "form_array",
+        "form_dc",
+        "half_select_disturb",
+        "ladder_compliance",
+        "ladder_stop_voltage",
+        "map_pulses",
+        "multiply_vectors",
+        "paired_pulse",
+        "potentiate_depress",
+        "program_array",
+        "pulse_energy",
+        "read_disturb",
+        "read_noise",
+        "sequence",
+        "stdp",
+        "volatility",
+        "write_verify",
+    }
+)
+
+
+def test_every_procedure_has_an_entry_here():
+    assert sorted(SMALL) == sorted(procedures())
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in SMALL]
+)
+def test_procedure_ends_finished_and_draws_its_plots(name, labctl, homes):
+    (homes / "short.toml").write_text(SEQUENCE, encoding="utf-8")
+    values = [text for key, value in SMALL[name].items() for text in ("-p", f"{key}={value}")]
+    ran = labctl("run", name, "-s", find_procedure(name).default_station, *values, "--json")
+    assert ran.code == 0, ran.err
+    summary = ran.json()
+    assert summary["status"] == "finished"
+    assert summary["points"] > 0
+    assert summary["results"]
+    told = labctl("report", "latest", "--plots", "-o", homes / "out")
+    assert told.code == 0, told.err
+    page = homes / "out" / f"{summary['run_id']}.html"
+    text = page.read_text(encoding="utf-8")
+    assert "finished" in text
+    folder = homes / "out" / f"{summary['run_id']}-plots"
+    wanted = [(name, plot) for plot in plot_names(name)]
+    if name == "sequence":
+        wanted = [
+            (f"{step}-{own}", plot)
+            for step, own in (("contacts", "check_contacts"), ("iv", "sweep_iv"))
+            for plot in plot_names(own)
+        ]
+    files = {path.name for path in folder.glob("*")}
+    assert files == {f"{stem}-{plot}.{kind}" for stem, plot in wanted for kind in ("svg", "png", "csv")}
+    for path in folder.glob("*.csv"):
+        with path.open(encoding="utf-8", newline="") as lines:
+            assert len(list(csv.reader(lines))) > 1, path.name
+    for path in folder.glob("*.svg"):
+        assert "simulated" in path.read_text(encoding="utf-8"), path.name
