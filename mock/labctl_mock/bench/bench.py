@@ -7,7 +7,7 @@ cells (:mod:`labctl_mock.bench.circuit`).
 import os
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,10 +21,13 @@ from labctl.home import labctl_home
 from labctl.physics.crossbar import Crossbar
 from labctl.physics.crossbar_network import Wires
 from labctl.physics.die import Die, Effects
+from labctl.physics.live_die import LiveDie, make_die, restore_die
 from labctl.physics.presets import load_preset
-from labctl_mock.bench.bench_file import GROUND, BenchEffects, BenchFile, load_bench_file
+from labctl_mock.bench.bench_file import BenchEffects, BenchFile, load_bench_file
 from labctl_mock.bench.circuit import BenchCircuit
+from labctl_mock.bench.control import Control, control_wiring
 from labctl_mock.bench.die_store import DieIdentity, StoredDie, load_die, save_die
+from labctl_mock.bench.family_cells import FamilyCells
 from labctl_mock.bench.hot_switching import HotSwitching
 from labctl_mock.bench.live_cells import LiveCells
 from labctl_mock.bench.lock import DieLock
@@ -33,6 +36,7 @@ from labctl_mock.bench.oracle import Oracle
 from labctl_mock.bench.overrides import Overrides, effect_names, read_overrides, write_overrides
 from labctl_mock.bench.thermal import ThermalNoise
 from labctl_mock.bench.wiring import Wiring
+from labctl_mock.bench.wiring_entry import GROUND, DirectEntry, WiringEntry
 from labctl_mock.faults import FaultPlan, FaultyInstrument
 from labctl_mock.faults.disk import DiskFaults
 from labctl_mock.messages.instrument import SimulatedInstrument
@@ -42,6 +46,8 @@ __all__ = ["Bench"]
 
 _SAVE_EVERY_S = 2.0
 _DIE_PREFIX, _CIRCUIT_PREFIX = "die.", "circuit."
+# the family whose cells have a transistor in series, its source on the word line
+_ONE_TRANSISTOR = "filament"
 
 
 class Bench:
@@ -70,15 +76,17 @@ class Bench:
         self._seed = file.seed if overrides.seed is None else overrides.seed
         self._effects = overrides.effects_over(file.die.effects)
         entry = file.die
-        self._identity = DieIdentity(file.name, entry.device, entry.rows, entry.columns, self._seed)
+        self._identity = DieIdentity(
+            file.name, entry.device, entry.rows, entry.columns, self._seed, parts=entry.parts or ""
+        )
         self.name = file.name
         self.die_path = folder / "die.npz"
         stored = load_die(self.die_path, self._identity)
         self.clock = VirtualClock(stored.time_s if stored else 0.0)
         self.log = BenchLog()
-        self._die = self._take_die(stored)
-        self._cells = LiveCells(self._die, half_select=self._effects.half_select)
-        self.oracle = Oracle(self.log, self._cells.dead_zone_v)
+        self._preset = load_preset(entry.device)
+        self._parts = None if entry.parts is None else load_preset(entry.parts)
+        self._cells = self._build_cells(self._take_die(stored))
         self.circuit = self._build_circuit()
         if stored:
             self.circuit.restore(_with_prefix(stored.arrays, _CIRCUIT_PREFIX))
@@ -172,6 +180,7 @@ class Bench:
         self._saved_at_s = time.monotonic()
         if self.clock.now_s() == self._saved_clock_s:
             return
+        # the cells may have taken another die than they were given
         arrays = {_DIE_PREFIX + name: value for name, value in self._die.to_arrays().items()}
         arrays.update({_CIRCUIT_PREFIX + name: value for name, value in self.circuit.to_arrays().items()})
         save_die(self.die_path, self._identity, time_s=self.clock.now_s(), arrays=arrays)
@@ -302,34 +311,95 @@ class Bench:
     ) -> None:
         self.close()
 
-    def _take_die(self, stored: StoredDie | None) -> Die:
+    @property
+    def _die(self) -> LiveDie:
+        return self._cells.die
+
+    def _take_die(self, stored: StoredDie | None) -> LiveDie:
         entry = self._file.die
-        preset = load_preset(entry.device)
-        effects = _die_effects(self._effects)
         if stored is None:
-            return Die(preset, entry.rows, entry.columns, self._seed, effects)
-        try:
-            return Die.from_arrays(preset, _with_prefix(stored.arrays, _DIE_PREFIX), effects)
-        except ValueError as error:
-            raise StationError(
-                f"{self.die_path}: the state of the die is damaged ({error}); run `labctl bench reset {self.name}`"
-            ) from error
+            die = make_die(
+                self._preset, entry.rows, entry.columns, self._seed, _die_effects(self._effects), parts=self._parts
+            )
+        else:
+            try:
+                die = self._restored(_with_prefix(stored.arrays, _DIE_PREFIX))
+            except ValueError as error:
+                raise StationError(
+                    f"{self.die_path}: the state of the die is damaged ({error}); run `labctl bench reset {self.name}`"
+                ) from error
+        if entry.temperature is not None:
+            die.temperature_k = entry.temperature.value
+        return die
+
+    def _restored(self, arrays: Mapping[str, NDArray[np.generic]]) -> LiveDie:
+        return restore_die(self._preset, arrays, _die_effects(self._effects), parts=self._parts)
+
+    def _build_cells(self, die: LiveDie) -> LiveCells | FamilyCells:
+        if isinstance(die, Die):
+            return LiveCells(die, half_select=self._effects.half_select)
+        return FamilyCells(
+            die,
+            restore=self._restored,
+            half_select=self._effects.half_select,
+            source_is_word=self._preset.family == _ONE_TRANSISTOR,
+        )
 
     def _build_circuit(self) -> BenchCircuit:
         entry, wires = self._file.die, self._file.die.wires
         resistances = [wires.word_segment_ohm, wires.bit_segment_ohm, wires.word_contact_ohm, wires.bit_contact_ohm]
         values = [number.value if self._effects.wire_resistance else 0.0 for number in resistances]
-        wiring = Wiring(self._file.wiring)
+        shape = (entry.rows, entry.columns)
+        wiring = Wiring(self._file.wiring, shape)
+        control = self._build_control()
+        self.oracle = Oracle(
+            self.log,
+            self._cells.dead_zone_v,
+            control=None if control is None else control.port,
+            control_terminals=() if control is None else control.wiring.terminals,
+        )
+        temperature_k = self._preset.get("read.temperature", self._die.temperature_k)
         return BenchCircuit(
             wiring,
-            Crossbar(entry.rows, entry.columns, Wires(*values)),
+            Crossbar(*shape, Wires(*values)),
             self._cells,
             self.clock,
             hot_switching=HotSwitching(wiring, self.log),
-            thermal=ThermalNoise(self._seed, self._die.preset["read.temperature"], enabled=self._effects.read_noise),
+            thermal=ThermalNoise(self._seed, temperature_k, enabled=self._effects.read_noise),
             oracle=self.oracle,
             after_change=self._save_now_and_then,
+            control=control,
         )
+
+    def _build_control(self) -> Control | None:
+        """Join the control lines of the wiring to the third terminals of the die, refusing what does not fit."""
+        entry, port = self._file.wiring, self._die.control
+        wiring = control_wiring(entry, self._file.die.rows)
+        where, device = f"{self._file.file}: wiring", f"devices of {self._preset.name}"
+        is_plate = isinstance(entry, WiringEntry) and entry.control is not None and entry.control.common_source
+        if is_plate and self._preset.family != _ONE_TRANSISTOR:
+            raise StationError(
+                f"{where}.control.common_source: only cells with a transistor in series share a source plate, not"
+                f" {device}; give every word line a column"
+            )
+        if port is None and wiring is not None:
+            raise StationError(
+                f"{where}: {device} have two terminals, so nothing to control; remove the control wiring"
+            )
+        if port is None:
+            return None
+        if wiring is None:
+            form = '[wiring.direct] control = "<instrument>.<channel>"'
+            form += "" if port.kind == "track" else " or a table [wiring.control]"
+            raise StationError(f"{where}: {device} have a {port.kind} that must be wired; add {form}")
+        if port.kind == "track" and wiring.matrix is not None:
+            raise StationError(
+                f"{where}.control: a track is no gate, its current needs a way of its own; wire one cell with"
+                ' [wiring.direct] control = "<instrument>.<channel>"'
+            )
+        prefix = "" if wiring.matrix is None else f"{wiring.matrix}:"
+        hot = HotSwitching(wiring, self.log, prefix=prefix)
+        return Control(wiring, port, self._file.die.rows, hot_switching=hot)
 
     def _build_instruments(self) -> dict[str, SimulatedInstrument]:
         known = models()
@@ -345,10 +415,14 @@ class Bench:
             except ValueError as error:
                 raise StationError(f"{where}: {error}") from error
             self.circuit.attach(built[key].terminals)
-        for row, terminal in self._file.wiring.rows.items():
-            if terminal != GROUND and terminal not in self.circuit.terminals:
+        if self.circuit.is_heated and self._file.die.temperature is not None:
+            raise StationError(
+                f"{self._file.file}: die.temperature: the block of a temperature controller gives it; remove the key"
+            )
+        for key, terminal in _wired(self._file.wiring):
+            if terminal not in self.circuit.terminals:
                 have = ", ".join([*sorted(self.circuit.terminals), GROUND])
-                raise StationError(f"{self._file.file}: wiring.rows.{row}: no terminal {terminal!r}; there are {have}")
+                raise StationError(f"{self._file.file}: wiring.{key}: no terminal {terminal!r}; there are {have}")
         return built
 
     def _save_now_and_then(self) -> None:
@@ -359,6 +433,17 @@ class Bench:
 
 def _folder(name: str, home: Path | None) -> Path:
     return (labctl_home() if home is None else home) / "benches" / name
+
+
+def _wired(entry: WiringEntry | DirectEntry) -> Iterator[tuple[str, str]]:
+    """Tell the terminals that a wiring names, each with its key."""
+    if isinstance(entry, DirectEntry):
+        named = [("direct.word", entry.word), ("direct.bit", entry.bit), ("direct.control", entry.control or GROUND)]
+    else:
+        named = [(f"rows.{row}", terminal) for row, terminal in entry.rows.items()]
+        gates = {} if entry.control is None else entry.control.rows
+        named += [(f"control.rows.{row}", terminal) for row, terminal in gates.items()]
+    return ((key, terminal) for key, terminal in named if terminal != GROUND)
 
 
 def _with_prefix(arrays: Mapping[str, NDArray[np.generic]], prefix: str) -> dict[str, NDArray[np.generic]]:

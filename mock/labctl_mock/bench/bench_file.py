@@ -1,8 +1,8 @@
 """The bench file: which simulated instruments stand in the rack, how they are wired, and which die is in the socket.
 
-A frozen picture of the TOML file, checked key by key. Not here: what runs (:mod:`labctl_mock.bench.bench`), the state
-of the die (:mod:`labctl_mock.bench.die_store`) and the station file, which tells what the lab *believes*
-(:mod:`labctl.station`).
+A frozen picture of the TOML file, checked key by key. Not here: its wiring (:mod:`labctl_mock.bench.wiring_entry`),
+what runs (:mod:`labctl_mock.bench.bench`), the state of the die (:mod:`labctl_mock.bench.die_store`), the station file,
+which tells what the lab *believes* (:mod:`labctl.station`).
 """
 
 import hashlib
@@ -15,24 +15,20 @@ from pathlib import Path
 
 from labctl.errors import StationError
 from labctl_mock.bench.strict_toml import Quantity, StrictTable, parse_toml
+from labctl_mock.bench.wiring_entry import DirectEntry, WiringEntry, read_wiring
 
 __all__ = [
-    "GROUND",
     "BenchEffects",
     "BenchFile",
     "DieEntry",
     "InstrumentEntry",
     "WiresEntry",
-    "WiringEntry",
     "bench_names",
     "load_bench_file",
     "read_effects",
 ]
 
-GROUND = "ground"
 _SCHEMA = 1
-_COLUMN = re.compile(r"[1-6](0[1-9]|1[0-2])")
-_ROWS = "ABCDEFGH"
 _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|COM\d|LPT\d)(?:\..*)?", re.IGNORECASE)
 
 
@@ -88,42 +84,28 @@ class BenchEffects:
 
 @dataclass(frozen=True, slots=True)
 class DieEntry:
-    """The die in the socket: table ``[die]``."""
+    """The die in the socket: table ``[die]``.
+
+    Attributes
+    ----------
+    device : str
+        Device file.
+    rows, columns : int
+    wires : WiresEntry
+    effects : BenchEffects
+    parts : str or None
+        File of what the devices have besides, such as telegraph noise and wear.
+    temperature : Quantity or None, unit K
+        Of the die; None for what the device file says.
+    """
 
     device: str
     rows: int
     columns: int
     wires: WiresEntry
     effects: BenchEffects
-
-
-@dataclass(frozen=True, slots=True)
-class WiringEntry:
-    """Matrix rows to terminals, matrix columns to lines: table ``[wiring]``.
-
-    Attributes
-    ----------
-    matrix : str
-        Key of the matrix.
-    rows : Mapping of str to str
-        Row letter to ``"<instrument key>.<channel>"`` or ``"ground"``.
-    crosspoint_ohm : Quantity, unit ohm
-        Resistance of one closed crosspoint with its path.
-    word_lines, bit_lines : tuple of str
-        Matrix column of each line, line 0 first.
-    identification : str or None
-        Matrix column of the pad where the identification resistors meet.
-    identification_ohm : tuple of Quantity, unit ohm
-        One resistor per line, word lines first; empty without ``identification``.
-    """
-
-    matrix: str
-    rows: Mapping[str, str]
-    crosspoint_ohm: Quantity
-    word_lines: tuple[str, ...]
-    bit_lines: tuple[str, ...]
-    identification: str | None
-    identification_ohm: tuple[Quantity, ...]
+    parts: str | None = None
+    temperature: Quantity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +123,7 @@ class BenchFile:
         Draws the die and every instrument's errors.
     instruments : Mapping of str to InstrumentEntry
     die : DieEntry
-    wiring : WiringEntry
+    wiring : WiringEntry or DirectEntry
     faults : tuple of str
         Specs of faults, from ``[faults] spec = [...]``; see :mod:`labctl_mock.faults.plan`.
     """
@@ -152,7 +134,7 @@ class BenchFile:
     seed: int
     instruments: Mapping[str, InstrumentEntry]
     die: DieEntry
-    wiring: WiringEntry
+    wiring: WiringEntry | DirectEntry
     faults: tuple[str, ...] = ()
 
 
@@ -231,7 +213,7 @@ def _read_bench(top: StrictTable, sha256: str) -> BenchFile:
         raise top.error("seed", f"must be from 0 to 2**63 - 1, got {seed}")
     instruments = _read_instruments(top.table("instruments"))
     die = _read_die(top.table("die"))
-    wiring = _read_wiring(top.table("wiring"), die, instruments)
+    wiring = read_wiring(top.table("wiring"), (die.rows, die.columns), instruments)
     faults: tuple[str, ...] = ()
     if top.has("faults"):
         table = top.table("faults")
@@ -274,54 +256,8 @@ def _read_die(table: StrictTable) -> DieEntry:
         columns=size["columns"],
         wires=wires_entry,
         effects=effects,
+        parts=table.get("parts", str) if table.has("parts") else None,
+        temperature=table.quantity("temperature", "K", at_least=1.0) if table.has("temperature") else None,
     )
     table.finish()
     return die
-
-
-def _read_wiring(table: StrictTable, die: DieEntry, instruments: Mapping[str, InstrumentEntry]) -> WiringEntry:
-    matrix = table.get("matrix", str)
-    if matrix not in instruments:
-        raise table.error("matrix", f"no instrument {matrix!r}; there are {', '.join(instruments)}")
-    rows_table = table.table("rows")
-    rows = {row: rows_table.get(row, str) for row in rows_table.names()}
-    for row, terminal in rows.items():
-        if len(row) != 1 or row not in _ROWS:
-            raise rows_table.error(row, f"no such matrix row; rows are {', '.join(_ROWS)}")
-        key, dot, channel = terminal.partition(".")
-        if terminal != GROUND and (key not in instruments or not dot or not channel):
-            raise rows_table.error(
-                row,
-                f'must be "<instrument>.<channel>" of {", ".join(instruments)}, or "{GROUND}", got {terminal!r}',
-            )
-    lines = {"word_lines": die.rows, "bit_lines": die.columns}
-    columns = {key: table.strings(key) for key in lines}
-    for key, count in lines.items():
-        if len(columns[key]) != count:
-            raise table.error(key, f"must name {count} matrix columns as the die has lines, got {len(columns[key])}")
-    identification = table.get("identification", str) if table.has("identification") else None
-    resistors: tuple[Quantity, ...] = ()
-    if identification is not None:
-        resistors = table.quantities("identification_ohm", "ohm", at_least=1.0)
-        if len(resistors) != die.rows + die.columns:
-            count = die.rows + die.columns
-            raise table.error("identification_ohm", f"must hold {count} resistors, one a line, got {len(resistors)}")
-    _check_columns(
-        table, [*columns["word_lines"], *columns["bit_lines"], *([identification] if identification else [])]
-    )
-    crosspoint_ohm = table.quantity("crosspoint_ohm", "ohm", at_least=1e-3)
-    table.finish()
-    return WiringEntry(
-        matrix, rows, crosspoint_ohm, columns["word_lines"], columns["bit_lines"], identification, resistors
-    )
-
-
-def _check_columns(table: StrictTable, columns: list[str]) -> None:
-    for column in columns:
-        if not _COLUMN.fullmatch(column):
-            raise table.error("word_lines, bit_lines", f"columns are 101 to 112 ... 601 to 612, got {column!r}")
-    twice = sorted({column for column in columns if columns.count(column) > 1})
-    if twice:
-        raise table.error(
-            "word_lines, bit_lines, identification", f"a matrix column takes one wire, used twice: {', '.join(twice)}"
-        )

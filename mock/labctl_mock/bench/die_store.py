@@ -46,13 +46,14 @@ _DAMAGE = (
 
 @dataclass(frozen=True, slots=True)
 class DieIdentity:
-    """What makes two dies the same one: bench, device preset, size and seed."""
+    """What makes two dies the same one: bench, device preset, size, seed and what else its devices are given."""
 
     bench: str
     device: str
     rows: int
     columns: int
     seed: int
+    parts: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.physics.crossbar_network import SourcedSolution, SourceMode, Sources
-from labctl_mock.bench.bench_file import GROUND
+from labctl.physics.crossbar_network import SourceMode, Sources
 from labctl_mock.bench.terminals import Terminal, TerminalMode
 from labctl_mock.bench.wiring import Bus, Topology
+from labctl_mock.bench.wiring_entry import GROUND
 
-__all__ = ["OFF_A", "OFF_V", "BusSource", "Drives", "is_any_on", "reach_v"]
+__all__ = ["OFF_A", "OFF_V", "BusSource", "Drives", "is_any_on", "reach_v", "span_v"]
 
 # this is asked some ten times per pulse: an enumeration is slow to look names up in
 _OPEN, _CURRENT = TerminalMode.OPEN, TerminalMode.CURRENT
@@ -78,6 +78,8 @@ class Drives:
     span_v : float, unit V
         Largest voltage that two buses with lines can put across a cell; a terminal that drives a current counts with
         its voltage compliance.
+    low_v, high_v : float, unit V
+        Its ends, 0 between them.
     is_on : bool
         Whether any source is more than an offset away from 0.
     limits_a : ndarray, shape (buses,), unit A, or None
@@ -94,7 +96,11 @@ class Drives:
             if len(topology.buses[index].lines) or index == topology.pad_bus
             for source in own
         ]
-        self.span_v = max((high for _, high in reach), default=0.0) - min((low for low, _ in reach), default=0.0)
+        self.low_v, self.high_v = (
+            min((low for low, _ in reach), default=0.0),
+            max((high for _, high in reach), default=0.0),
+        )
+        self.span_v = self.high_v - self.low_v
         self.is_on = any(_is_on(source.is_current, source.level) for own in by_bus for source in own)
         limits_a = [sum(abs(s.level) if s.is_current else s.limit_a for s in own) if own else inf for own in by_bus]
         self.limits_a = None if min(limits_a, default=inf) == inf else np.array(limits_a)
@@ -121,12 +127,12 @@ class Drives:
         """
         return cls(topology, [_sources_of(bus, terminals, levels) for bus in topology.buses])
 
-    def limited_by(self, array: SourcedSolution) -> "Drives | None":
+    def limited_by(self, bus_voltage_v: NDArray[np.float64]) -> "Drives | None":
         """Return drives in which terminals that share a bus and break their limit give that limit, None if none does.
 
         Parameters
         ----------
-        array : SourcedSolution
+        bus_voltage_v : ndarray, shape (buses,), unit V
             Solved with these drives.
 
         Returns
@@ -137,7 +143,7 @@ class Drives:
         by_bus = [list(own) for own in self.by_bus]
         for index, own in enumerate(by_bus):
             for place, source in enumerate(own if len(own) > 1 else []):
-                flow_a = source.current_a(float(array.bus_voltage_v[index]))
+                flow_a = source.current_a(float(bus_voltage_v[index]))
                 if not source.is_current and source.fixed_a is None and abs(flow_a) > source.limit_a:
                     own[place] = replace(source, fixed_a=source.limit_a if flow_a > 0 else -source.limit_a)
                     changed = True
@@ -168,6 +174,13 @@ def reach_v(terminals: Iterable[Terminal]) -> float:
             low, high = _reach_v(mode is _CURRENT, level, own.voltage_limit_v)
             low_v, high_v = min(low_v, low), max(high_v, high)
     return high_v - low_v
+
+
+def span_v(terminal: Terminal) -> tuple[float, float]:
+    """Return the lowest and the highest voltage, unit V, that a terminal can reach, 0 between them."""
+    if terminal.mode is _OPEN:
+        return 0.0, 0.0
+    return _reach_v(terminal.mode is _CURRENT, terminal.level, terminal.voltage_limit_v)
 
 
 def _sources_of(bus: Bus, terminals: Mapping[str, Terminal], levels: Mapping[str, float]) -> list[BusSource]:

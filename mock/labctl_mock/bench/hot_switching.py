@@ -3,18 +3,40 @@
 Not here: when relays move (the matrix), what the circuit carries (:mod:`labctl_mock.bench.circuit`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from labctl_mock.bench.log import BenchLog
-from labctl_mock.bench.network import Instant, Network
 from labctl_mock.bench.wiring import Wiring, parse_crosspoint
 
-__all__ = ["HOT_CURRENT_A", "HOT_VOLTAGE_V", "HotSwitching"]
+__all__ = ["HOT_CURRENT_A", "HOT_VOLTAGE_V", "Felt", "HotSwitching"]
 
 HOT_VOLTAGE_V = 0.1
 """A crosspoint that closes across more than this, unit V, switches hot."""
 HOT_CURRENT_A = 1e-6
 """A crosspoint that carries more than this, unit A, when it opens or as soon as it is closed, switches hot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Felt:
+    """What the relays of one matrix feel at one instant.
+
+    Attributes
+    ----------
+    bus_of_row : Mapping of str to int
+        Bus of each matrix row that is one.
+    bus_voltage_v : ndarray, shape (buses,), unit V
+    column_v, current_a : ndarray, shape (lines,), unit V and A
+        Voltage of the matrix column of each line, current through its closed crosspoints towards the line.
+    """
+
+    bus_of_row: Mapping[str, int]
+    bus_voltage_v: NDArray[np.float64]
+    column_v: NDArray[np.float64]
+    current_a: NDArray[np.float64]
 
 
 class HotSwitching:
@@ -24,21 +46,20 @@ class HotSwitching:
     ----------
     wiring : Wiring
     log : BenchLog
+    prefix : str
+        Put before the name of a crosspoint, where a bench has several matrices.
     """
 
-    def __init__(self, wiring: Wiring, log: BenchLog) -> None:
-        self._wiring, self._log = wiring, log
+    def __init__(self, wiring: Wiring, log: BenchLog, *, prefix: str = "") -> None:
+        self._wiring, self._log, self._prefix = wiring, log, prefix
 
-    def before(
-        self, now_s: float, instant: Instant, network: Network, opening: Iterable[str], closing: Iterable[str]
-    ) -> set[str]:
+    def before(self, now_s: float, felt: Felt, opening: Iterable[str], closing: Iterable[str]) -> set[str]:
         """Look at the last instant before relays move.
 
         Parameters
         ----------
         now_s : float, unit s
-        instant : Instant
-        network : Network
+        felt : Felt
             Before the change.
         opening, closing : iterable of str
 
@@ -48,42 +69,37 @@ class HotSwitching:
             The crosspoints that were noted.
         """
         noted = set()
-        column_v, row_a = network.columns(instant)
         for name in sorted(opening):
-            line = self._wiring.line_of(parse_crosspoint(name).column)
-            current_a = 0.0 if line is None else abs(float(row_a[line]))
+            current_a = abs(self._wiring.current_a(parse_crosspoint(name).column, felt.current_a))
             if current_a > HOT_CURRENT_A:
                 noted.add(name)
-                self._note(now_s, f"{name} opened while it carried {current_a:.3e} A")
+                self._note(now_s, f"{self._prefix}{name} opened while it carried {current_a:.3e} A")
         for name in sorted(closing):
             point = parse_crosspoint(name)
-            line, bus = self._wiring.line_of(point.column), network.topology.bus_of_row.get(point.row)
+            line, bus = self._wiring.line_of(point.column), felt.bus_of_row.get(point.row)
             if line is None or bus is None:
                 continue
-            across_v = abs(float(instant.bus_voltage_v[bus] - column_v[line]))
+            across_v = abs(float(felt.bus_voltage_v[bus] - felt.column_v[line]))
             if across_v > HOT_VOLTAGE_V:
                 noted.add(name)
-                self._note(now_s, f"{name} closed across {across_v:.3e} V")
+                self._note(now_s, f"{self._prefix}{name} closed across {across_v:.3e} V")
         return noted
 
-    def after(self, now_s: float, instant: Instant, network: Network, closing: Iterable[str]) -> None:
+    def after(self, now_s: float, felt: Felt, closing: Iterable[str]) -> None:
         """Look at the first instant after relays closed.
 
         Parameters
         ----------
         now_s : float, unit s
-        instant : Instant
-        network : Network
+        felt : Felt
             After the change.
         closing : iterable of str
             Those that were not noted before.
         """
-        _, row_a = network.columns(instant)
         for name in sorted(closing):
-            line = self._wiring.line_of(parse_crosspoint(name).column)
-            current_a = 0.0 if line is None else abs(float(row_a[line]))
+            current_a = abs(self._wiring.current_a(parse_crosspoint(name).column, felt.current_a))
             if current_a > HOT_CURRENT_A:
-                self._note(now_s, f"{name} carried {current_a:.3e} A as soon as it closed")
+                self._note(now_s, f"{self._prefix}{name} carried {current_a:.3e} A as soon as it closed")
 
     def _note(self, now_s: float, detail: str) -> None:
         self._log.add(now_s, "hot switching", detail)

@@ -31,6 +31,7 @@ _ROUNDS = 5
 # a virgin cell that ages by more than this part of its life during a piece of time is near its breakdown
 _AGED = 0.05
 _HALVINGS = 24
+_NO_CELLS = np.empty(0, dtype=np.intp)
 # part by which the voltage of a cell may move within one hold
 _SAME_HOLD = 0.2
 
@@ -92,6 +93,24 @@ class LiveCells:
         elif not cells.size:
             return
         self._linear_s[cells], self._cubic[cells] = self.die.coefficients_at(now_s, cells, aperture_s=aperture_s)
+
+    def solve(self, now_s: float, line_v: NDArray[np.float64] | None, run: Callable[[], Instant]) -> Instant:
+        """Solve an instant; the cells have no control lines.
+
+        Parameters
+        ----------
+        now_s : float, unit s
+            The bench's clock.
+        line_v : None
+        run : callable
+            Solves the circuit with the static I-V as it is.
+
+        Returns
+        -------
+        Instant
+        """
+        self.refresh(now_s, _NO_CELLS)
+        return run()
 
     def live_through(
         self, network: Network, solve: Callable[[], Instant], now_s: float, duration_s: float
@@ -197,6 +216,17 @@ class LiveCells:
     ) -> None:
         self.die.stress(voltage_v.reshape(self.shape), duration_s, now_s, current_limit_a=limit_a, active=active)
         self.refresh(now_s + duration_s, active)
+
+    def heat(self, now_s: float, temperature_k: float) -> None:
+        """Bring the cells to another temperature, which their law, fitted at one, does not know of.
+
+        Parameters
+        ----------
+        now_s : float, unit s
+            The bench's clock.
+        temperature_k : float, unit K
+        """
+        self.die.temperature_k = temperature_k
 
     def drift(self, row: int, column: int, factor: float, now_s: float) -> None:
         """Multiply the programmed conductance of a cell, as ageing or a disturbance would.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from labctl.physics.crossbar_network import Connections, OddCells, SourcedSolution, Sources
 from labctl_mock.bench.drives import BusSource, Drives
+from labctl_mock.bench.hot_switching import Felt
 from labctl_mock.bench.terminals import Terminal
 from labctl_mock.bench.wiring import Topology, Wiring
 
@@ -147,11 +148,11 @@ class Network:
         while limited is not None:
             drives = limited
             array = solve_array(self._connections, drives.solver)
-            limited = drives.limited_by(array) if self._is_joined else None
+            limited = drives.limited_by(array.bus_voltage_v) if self._is_joined else None
         return self._instant(drives, array)
 
-    def columns(self, instant: Instant) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the state at the matrix column of each line, as a relay there feels it.
+    def felt(self, instant: Instant) -> Felt:
+        """Return what the relays feel.
 
         Parameters
         ----------
@@ -159,14 +160,24 @@ class Network:
 
         Returns
         -------
-        tuple of two ndarrays, shape (lines,)
-            Voltage (V) of the column, current (A) through its closed crosspoints towards the line.
+        Felt
         """
         array, bus_v = instant.array, instant.bus_voltage_v
         column_v, row_a = self._bare_columns(array, bus_v)
         if self.topology.pad_bus >= 0:
             row_a[self._held] -= self._pad_currents_a(bus_v, column_v)
-        return column_v, row_a
+        return Felt(self.topology.bus_of_row, bus_v, column_v, row_a)
+
+    def is_reached(self) -> NDArray[np.bool_]:
+        """Tell which cells have a line that a bus holds; shape (rows, columns)."""
+        rows = self._shape[0]
+        return np.asarray(self._held[:rows, np.newaxis] | self._held[np.newaxis, rows:])
+
+    def is_limited(self, instant: Instant) -> NDArray[np.bool_]:
+        """Tell which cells have a line whose bus is in compliance; shape (rows, columns)."""
+        rows = self._shape[0]
+        limited = self._held & instant.array.in_compliance[self.topology.bus_of_line]
+        return np.asarray(limited[:rows, np.newaxis] | limited[np.newaxis, rows:])
 
     def seen_s(self, terminal: str, static: OddCells) -> float:
         """Return the conductance of all cells on the lines of a terminal's bus, unit S.

@@ -7,10 +7,12 @@ drives terminals (the instruments), violations (:mod:`labctl_mock.bench.log`), t
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from math import inf
 
-from labctl_mock.bench.drives import OFF_V, reach_v
+from labctl.physics.live_die import ControlPort
+from labctl_mock.bench.drives import OFF_V, reach_v, span_v
 from labctl_mock.bench.log import BenchLog
 from labctl_mock.bench.terminals import Terminal, TerminalMode
 
@@ -32,7 +34,7 @@ class Stimulus:
     levels : Mapping of str to float, unit V or A
         Of every terminal of that instrument.
     closed : frozenset of str
-        Crosspoints whose contacts were closed.
+        Crosspoints whose contacts were closed; those of the gates' matrix with its key, such as ``"mat2:1A01"``.
     """
 
     time_s: float
@@ -67,13 +69,19 @@ class Oracle:
 
     Levels are looked at whenever time has passed under them, so that two levels which one chunk sets side by side are
     one stimulus. A stimulus is a step to a level away from 0 after which the terminals of one instrument span more than
-    the dead zone of the cells; below that it is a probe, such as a reading.
+    the dead zone of the cells; below that it is a probe, such as a reading. Where cells are written by their control, a
+    stimulus is a step that takes a control out of its dead zone: a track against ground, a gate against all word and
+    bit lines of the rack. A gate that only lets the cell voltage through is no stimulus by itself.
 
     Parameters
     ----------
     log : BenchLog
     dead_zone_v : float, unit V
-        What cells bear without change.
+        What cells bear without change; inf where only their control changes them.
+    control : ControlPort, optional
+        The third terminal of the cells.
+    control_terminals : collection of str
+        Terminals that are wired to it.
 
     Attributes
     ----------
@@ -86,7 +94,14 @@ class Oracle:
     faults : list of InjectedFault
     """
 
-    def __init__(self, log: BenchLog, dead_zone_v: float) -> None:
+    def __init__(
+        self,
+        log: BenchLog,
+        dead_zone_v: float,
+        *,
+        control: ControlPort | None = None,
+        control_terminals: Collection[str] = (),
+    ) -> None:
         self._pulses: Counter[str] = Counter()
         self._probes: Counter[str] = Counter()
         self._stimuli: deque[Stimulus] = deque(maxlen=_KEPT)
@@ -96,6 +111,7 @@ class Oracle:
         self.faults: list[InjectedFault] = []
         self._log = log
         self._dead_zone_v = dead_zone_v
+        self._control, self._control_terminals = control, frozenset(control_terminals)
         self._terminals: Mapping[str, Terminal] = {}
         self._levels: dict[str, float] = {}
         self._now_s: Callable[[], float] = lambda: 0.0
@@ -131,17 +147,22 @@ class Oracle:
     def lived(self, start_s: float) -> None:
         """Note the levels under which time passed from ``start_s`` on."""
         stepped: dict[str, list[str]] = {}
+        later: dict[str, float] = {}
         for name, own in self._terminals.items():
             level = 0.0 if own.mode is TerminalMode.OPEN else own.level
             if level == self._levels.get(name, 0.0):
                 continue
-            self._levels[name] = level
+            old, self._levels[name] = self._levels.get(name, 0.0), level
             if own.mode is TerminalMode.VOLTAGE:
                 self.max_voltage_v = max(self.max_voltage_v, abs(level))
             if abs(level) > (OFF_V if own.mode is TerminalMode.VOLTAGE else 0.0):
                 stepped.setdefault(name.partition(".")[0], []).append(name)
+                later[name] = old
         for key, names in stepped.items():
-            self._note(start_s, key, names, self._levels)
+            # instruments one after the other, lest each counts what they did together
+            for name in names:
+                del later[name]
+            self._note(start_s, key, names, {**self._levels, **later})
 
     def fired(self, start_s: float, pulses: Iterable[tuple[str, float]]) -> None:
         """Note one trigger: terminals with their plateaus (V), after which they go back to where they were."""
@@ -170,12 +191,30 @@ class Oracle:
         source = "+".join(sorted(names))
         own = [terminal for name, terminal in self._terminals.items() if name.partition(".")[0] == key]
         shown = [replace(one, level=levels.get(one.name, 0.0), on_turn=None) for one in own]
-        if reach_v(shown) > self._dead_zone_v:
+        channels = [one for one in shown if one.name not in self._control_terminals]
+        if reach_v(channels) > self._dead_zone_v or self._writes(names, levels):
             self._pulses[source] += 1
             held = {one.name: one.level for one in shown}
             self._stimuli.append(Stimulus(start_s, source, held, self._closed()))
         else:
             self._probes[source] += 1
+
+    def _writes(self, stepped: list[str], levels: Mapping[str, float]) -> bool:
+        """Tell whether this step took a control out of its dead zone."""
+        port = self._control
+        if port is None or self._dead_zone_v < inf:
+            return False
+        before = {**levels, **dict.fromkeys(stepped, 0.0)}
+        return self._excursion_v(port, before) <= port.dead_zone_v < self._excursion_v(port, levels)
+
+    def _excursion_v(self, port: ControlPort, levels: Mapping[str, float]) -> float:
+        ends: dict[bool, list[float]] = {True: [0.0], False: [0.0]}
+        for name, own in self._terminals.items():
+            if levels.get(name, 0.0):
+                ends[name in self._control_terminals] += span_v(replace(own, level=levels[name], on_turn=None))
+        if port.kind == "track":
+            return max(max(ends[True]), -min(ends[True]))
+        return max(max(ends[True]) - min(ends[False]), max(ends[False]) - min(ends[True]))
 
     def _turned(self, terminal: Terminal) -> None:
         if any(own.is_on for own in self._terminals.values()):

@@ -12,6 +12,7 @@ from math import inf
 from typing import Protocol
 
 from labctl.clock import VirtualClock
+from labctl_mock.bench.stage import Stage
 
 __all__ = ["Circuit", "Measured", "Rectangle", "Terminal", "TerminalMode"]
 
@@ -97,6 +98,10 @@ class Circuit(Protocol):
         """Bring the cells up to the clock under the present levels; call it before any change."""
         ...
 
+    def heat(self, stage: Stage) -> None:
+        """Lay the die on a block, whose temperature it has from now on."""
+        ...
+
     def measure(self, terminal: str, *, aperture_s: float) -> Measured:
         """Let ``aperture_s`` pass on the clock and return the means over it at ``terminal``."""
         ...
@@ -105,7 +110,7 @@ class Circuit(Protocol):
         """Run synchronous pulses from now, advance the clock to their end; tell per terminal if it met compliance."""
         ...
 
-    def stick(self, crosspoint: str, *, closed: bool) -> None:
+    def stick(self, matrix: str, crosspoint: str, *, closed: bool) -> None:
         """Let the contact of a crosspoint stay closed or open from now on, whatever the matrix does."""
         ...
 
