@@ -179,7 +179,7 @@ class CellProcedure(FormingProcedure):
         }
 
     def emit_curves(self, name: str, curves: Mapping[Cell, npt.ArrayLike], dims: Sequence[str], unit: str) -> None:
-        """Store one array per cell as one array over cells, shorter ones filled up with NaN.
+        """Store one array per cell as one array over cells; what is shorter is filled up with NaN, within a cell too.
 
         Parameters
         ----------
@@ -193,13 +193,9 @@ class CellProcedure(FormingProcedure):
         unit : str
             SI unit.
         """
-        arrays = [np.asarray(curve, dtype=float) for curve in curves.values()]
-        if not arrays:
+        if not curves:
             return
-        data = np.full((len(arrays), *np.max([array.shape for array in arrays], axis=0)), np.nan)
-        for index, array in enumerate(arrays):
-            places: tuple[int | slice, ...] = (index, *(slice(size) for size in array.shape))
-            data[places] = array
+        data = _rectangular(list(curves.values()))
         self.emit("array", {"name": name, "data": data, "dims": ("cell", *dims), "unit": unit})
 
     def emit_cells(self, cells: Sequence[Cell]) -> None:
@@ -215,3 +211,17 @@ class CellProcedure(FormingProcedure):
     def _stop(self, cell: Cell, reason: str) -> None:
         self._stopped[cell] = reason
         self.emit("event", {"kind": "cell stopped", "message": f"cell {cell}: {reason}"})
+
+
+def _rectangular(nested: Any) -> npt.NDArray[np.float64]:
+    """Return nested sequences as one array; a sweep that was cut by an interruption is shorter than the others."""
+    if isinstance(nested, np.ndarray) or not isinstance(nested, Sequence):
+        return np.asarray(nested, dtype=float)
+    if not any(isinstance(part, Sequence | np.ndarray) for part in nested):
+        return np.asarray(nested, dtype=float)
+    parts = [_rectangular(part) for part in nested]
+    data = np.full((len(parts), *np.max([part.shape for part in parts], axis=0)), np.nan)
+    for index, part in enumerate(parts):
+        places: tuple[int | slice, ...] = (index, *(slice(size) for size in part.shape))
+        data[places] = part
+    return data

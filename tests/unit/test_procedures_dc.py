@@ -222,3 +222,13 @@ def test_one_two_five_holds_both_limits_once():
     assert one_two_five(7.0, 7.0) == [7.0]
     with pytest.raises(ValueError, match="first <= last"):
         one_two_five(0.0, 1.0)
+
+
+def test_sweep_that_was_cut_is_filled_up_when_curves_are_stored():
+    # a sweep in doubt after an interruption has no rows; the other cycles of the cell and the other cells have theirs
+    procedure, stored = find_procedure("sweep_iv")(), []
+    procedure.attach(lambda topic, record: stored.append(record), lambda: False)
+    procedure.emit_curves("current", {(0, 0): [[1.0, 2.0], [3.0]], (1, 1): [[4.0, 5.0], []]}, ("cycle", "step"), "A")
+    (record,) = stored
+    assert record["dims"] == ("cell", "cycle", "step")
+    np.testing.assert_array_equal(record["data"], [[[1.0, 2.0], [3.0, np.nan]], [[4.0, 5.0], [np.nan, np.nan]]])
