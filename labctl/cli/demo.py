@@ -59,7 +59,7 @@ def demo(
     )
     typer.echo("weights of a classifier of hand-written digits, and read back in a run of its own.")
     typer.echo(f"Run files, report and die go to {folder}")
-    typer.echo("It takes two to three minutes; the first time on a machine, 20 s of them compile the physics.")
+    typer.echo("It takes three to four minutes; the first time on a machine, 20 s of them compile the physics.")
     runs: dict[str, Run] = {}
     for procedure, label, parameters in STEPS:
         run = _measure(procedure, label, parameters, folder)
