@@ -121,6 +121,7 @@ class Die:
         *,
         control_v: ArrayLike | None = None,
         current_limit_a: ArrayLike | None = None,
+        limit_lag_s: ArrayLike = 0.0,
         active: ArrayLike | None = None,
     ) -> None:
         """Let cells live through a constant voltage: SET, RESET or forming, once per call.
@@ -141,6 +142,8 @@ class Die:
             Two terminals.
         current_limit_a : array_like, scalar or shape (rows, columns), unit A, optional
             Compliance: a SET stops where the cell would carry more, and breakdown leaves what it allows. None for none.
+        limit_lag_s : ignored
+            The law has no abrupt SET; its breakdown leaves what the compliance allows.
         active : array_like of bool, shape (rows, columns), or of int, shape (n,), optional
             Cells to look at, as a mask or as flat indices, each once; None for all.
 

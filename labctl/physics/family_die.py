@@ -38,6 +38,8 @@ class Stress:
         Across the cell; at its control, NaN where that floats.
     limit_a : ndarray, shape (n,), unit A
         Compliance, inf without one.
+    lag_s : ndarray, shape (n,), unit s
+        How long after the current crossed it the compliance begins to act.
     is_controlled : bool
         Whether a control is driven at all.
     duration_s, now_s : float, unit s
@@ -46,7 +48,17 @@ class Stress:
         Whether the last stress of a cell goes on in this one.
     """
 
-    __slots__ = ("control_v", "duration_s", "goes_on", "index", "is_controlled", "limit_a", "now_s", "voltage_v")
+    __slots__ = (
+        "control_v",
+        "duration_s",
+        "goes_on",
+        "index",
+        "is_controlled",
+        "lag_s",
+        "limit_a",
+        "now_s",
+        "voltage_v",
+    )
 
     def __init__(
         self,
@@ -54,13 +66,15 @@ class Stress:
         voltage_v: Array,
         control_v: Array,
         limit_a: Array,
+        lag_s: Array,
         *,
         is_controlled: bool,
         duration_s: float,
         now_s: float,
         goes_on: NDArray[np.bool_],
     ) -> None:
-        self.index, self.voltage_v, self.control_v, self.limit_a = index, voltage_v, control_v, limit_a
+        self.index, self.voltage_v, self.control_v = index, voltage_v, control_v
+        self.limit_a, self.lag_s = limit_a, lag_s
         self.is_controlled, self.duration_s, self.now_s, self.goes_on = is_controlled, duration_s, now_s, goes_on
 
 
@@ -169,6 +183,7 @@ class FamilyDie(ABC):
         *,
         control_v: ArrayLike | None = None,
         current_limit_a: ArrayLike | None = None,
+        limit_lag_s: ArrayLike = 0.0,
         active: ArrayLike | None = None,
     ) -> None:
         """Let cells live through constant voltages; see :class:`~labctl.physics.live_die.LiveDie`.
@@ -183,6 +198,8 @@ class FamilyDie(ABC):
             At the control; NaN where it floats.
         current_limit_a : array_like, scalar or shape (rows, columns), unit A, optional
             Compliance.
+        limit_lag_s : array_like, scalar or shape (rows, columns), unit s
+            When it begins to act.
         active : array_like of bool, shape (rows, columns), or of int, shape (n,), optional
             Cells to look at.
 
@@ -219,6 +236,7 @@ class FamilyDie(ABC):
                 voltage[index],
                 control[index],
                 limit[index],
+                np.broadcast_to(np.asarray(limit_lag_s, dtype=np.float64).reshape(-1), self._all.shape)[index],
                 is_controlled=control_v is not None,
                 duration_s=float(duration_s),
                 now_s=float(now_s),

@@ -4,7 +4,7 @@ The speed of the gap depends on the gap over many decades. Between the nodes of 
 interpolated linearly, and the time from node to node is then an integral in closed form: a nanosecond costs what a year
 costs, an abrupt SET is resolved node by node, and a pulse does exactly what its parts do. The transistor is an
 instantaneous current limit, and so is a compliance. Not here: spread, noise, forming
-(:mod:`labctl.physics.filament_die`); the loop time of an instrument's current limit.
+(:mod:`labctl.physics.filament_die`); a compliance that acts late (:mod:`labctl.physics.late_limit`).
 
 References
 ----------

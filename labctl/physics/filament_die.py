@@ -4,7 +4,8 @@ With a gate driven, the transistor is the current limit: it ends the SET and the
 any control the filament stands alone between its lines, and the compliance of the source ends the SET. Virgin cells,
 where the device file has them, break down at positive voltages and then follow the law from the widest gap.
 
-Not here: the law (:mod:`labctl.physics.filament`); the loop time of an instrument's compliance (the bench).
+The compliance may act late: a SET then overshoots it. Not here: the law (:mod:`labctl.physics.filament`), what a late
+compliance does (:mod:`labctl.physics.late_limit`), how late it is (the instruments).
 """
 
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from labctl.physics.family_die import Array, FamilyDie, Index, Stress
 from labctl.physics.filament import FilamentLaw
 from labctl.physics.fluctuations import LogWalk, State
 from labctl.physics.forming import FormingLaw, breakdown_rate, life_from_uniform
+from labctl.physics.late_limit import step_until_limited
 from labctl.physics.live_die import ControlPort
 from labctl.physics.random import Stream, normals, uniforms
 
@@ -121,12 +123,14 @@ class FilamentDie(FamilyDie):
         switches = np.flatnonzero(state["formed"][index] & (lasting_s > 0.0))
         cells, before = index[switches], self._programmed(index[switches])
         drawn = normals(self.seed, Stream.FILAMENT_CYCLE, self._number[cells], state["cycle"][cells])
-        moved = self._law_now().step(
+        moved = step_until_limited(
+            self._law_now(),
             state["gap_m"][cells],
             stress.voltage_v[switches],
             lasting_s[switches],
             gate_v=stress.control_v[switches] if stress.is_controlled else None,
             limit_a=stress.limit_a[switches],
+            lag_s=stress.lag_s[switches],
             field_gain=self._field_gain[cells] * np.exp(self._cycle_spread * drawn),
         )
         # the way to an end is one-way: to stop there is to leave out what would come after

@@ -89,6 +89,7 @@ class LiveDie(Protocol):
         *,
         control_v: ArrayLike | None = None,
         current_limit_a: ArrayLike | None = None,
+        limit_lag_s: ArrayLike = 0.0,
         active: ArrayLike | None = None,
     ) -> None:
         """Let cells live through constant voltages; a stress cut into pieces is one stress.
@@ -106,6 +107,9 @@ class LiveDie(Protocol):
             where no control is driven. Ignored by a device of two terminals.
         current_limit_a : array_like, scalar or shape (rows, columns), unit A, optional
             Compliance of the cell current; None for none.
+        limit_lag_s : array_like, scalar or shape (rows, columns), unit s
+            How long after the current crossed the compliance it begins to act; only families whose SET is abrupt know
+            what happens meanwhile.
         active : array_like of bool, shape (rows, columns), or of int, shape (n,), optional
             Cells to look at, as a mask or as flat indices, each once; None for all.
 

@@ -45,6 +45,10 @@ class OpenBench(Protocol):
         """Let faults happen from now on."""
         ...
 
+    def insert_die(self, name: str) -> None:
+        """Put another die into the socket."""
+        ...
+
     @property
     def resources(self) -> Mapping[str, str]:
         """Key of the instrument by resource name."""
@@ -129,6 +133,24 @@ class LabctlVisaLibrary(VisaLibraryBase):
         if self._bench is None:
             raise StationError("simulated bench: it is closed; open a resource manager before faults are injected")
         self._bench.inject_faults(spec)
+
+    def insert_die(self, name: str) -> None:
+        """Put another die into the socket of the open bench; ``bench_info`` tells of it from then on.
+
+        Parameters
+        ----------
+        name : str
+            See :meth:`labctl_mock.bench.bench.Bench.insert_die`.
+
+        Raises
+        ------
+        StationError
+            If that cannot be, or no resource manager is open.
+        """
+        if self._bench is None:
+            raise StationError("simulated bench: it is closed; open a resource manager before the die is changed")
+        self._bench.insert_die(name)
+        self.bench_info = self._bench.info()
 
     def open_default_resource_manager(self) -> tuple[VISARMSession, StatusCode]:
         """Open the bench (viOpenDefaultRM)."""

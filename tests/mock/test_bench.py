@@ -341,3 +341,55 @@ def test_generator_pulse_moves_only_the_cells_that_the_wiring_puts_in_its_way(tm
     assert (moved[others] == 0.0).all()
     assert (np.delete(moved[5, :], 6) >= 0.0).all()
     assert np.delete(moved[5, :], 6).max() > 0.0
+
+
+def test_dies_keep_their_state_apart_when_they_are_changed(tmp_path):
+    with Bench.open(NAME, home=tmp_path) as bench:
+        own = bench.truth()
+        bench.insert_die("B4")
+        assert (bench.info()["die"], own["programmed_s"][0, 0]) != (None, bench.truth()["programmed_s"][0, 0])
+        fresh = bench.truth()["programmed_s"].copy()
+        form_one(bench, 5, 9)
+        for name in ("smu1.a", "smu1.b"):
+            bench.circuit.terminals[name].mode = TerminalMode.OPEN
+        formed, seed = bench.truth(), bench.info()["seed"]
+        assert formed["formed"][5, 9]
+        bench.insert_die("c-1")
+        assert not bench.truth()["formed"][5, 9]
+        # the same name is the same die, however it is written; it has aged without voltages
+        bench.insert_die("b4")
+        assert bench.info()["seed"] == seed
+        np.testing.assert_array_equal(bench.truth()["formed"], formed["formed"])
+        np.testing.assert_array_equal(bench.truth()["programmed_s"], formed["programmed_s"])
+        bench.clock.sleep(10.0)
+        time_s = bench.clock.now_s()
+    with Bench.open(NAME, home=tmp_path) as again:
+        # a rack that is switched on again has the die that was left in it, and its clock goes on
+        assert (again.info()["die"], again.info()["seed"], again.clock.now_s()) == ("b4", seed, time_s)
+        assert again.truth()["formed"][5, 9]
+    Bench.reset(NAME, home=tmp_path)
+    with Bench.open(NAME, home=tmp_path) as reset:
+        assert reset.info()["die"] is None
+        np.testing.assert_array_equal(reset.truth()["programmed_s"], own["programmed_s"])
+        reset.insert_die("B4")
+        np.testing.assert_array_equal(reset.truth()["programmed_s"], fresh)
+
+
+def test_die_is_not_changed_when_an_output_is_on_or_its_name_is_none(bench):
+    with pytest.raises(StationError, match="letters, digits"):
+        bench.insert_die("../die")
+    own = bench.circuit.terminals["smu1.a"]
+    own.mode, own.level, own.current_limit_a = TerminalMode.VOLTAGE, 0.1, 1e-3
+    before = bench.truth()["programmed_s"]
+    with pytest.raises(StationError, match=r"smu1\.a is on; switch it off"):
+        bench.insert_die("B4")
+    np.testing.assert_array_equal(bench.truth()["programmed_s"], before)
+    assert bench.info()["die"] is None
+
+
+def test_instruments_err_as_before_when_the_die_is_another_one(tmp_path):
+    with Bench.open(NAME, home=tmp_path) as bench:
+        seeds = {key: own.seed for key, own in bench.instruments.items()}
+        bench.insert_die("B4")
+    with Bench.open(NAME, home=tmp_path) as again:
+        assert {key: own.seed for key, own in again.instruments.items()} == seeds

@@ -250,3 +250,32 @@ def test_array_is_found_again_when_the_bench_is_opened_again(tmp_path):
     assert np.unique(left["programmed_s"][5, :4]).size == 4
     for name, value in left.items():
         np.testing.assert_array_equal(found[name], value)
+
+
+@pytest.mark.parametrize(("gate_v", "overshoots"), [(3.0, True), (1.0, False)])
+def test_set_overshoots_a_compliance_by_its_loop_time_unless_the_transistor_limits(bench, gate_v, overshoots):
+    # what the loop time is for: the compliance of a source-measure unit reacts late, a transistor at once
+    limit_a, reached_s = 260e-6, []
+    saturation_a = 0.5 * bench._preset["transistor.transconductance"] * (gate_v - 0.45) ** 2
+    assert (saturation_a > limit_a) == overshoots
+    for lag_s in (0.0, 3e-3):
+        set_gap(bench, 2, 1, OPEN_M)
+        bench.circuit.terminals["smu1.a"].limit_lag_s = lag_s
+        bench.circuit._networks.clear()
+        bench.circuit._network = None
+        drive(bench, "smu2.a", gate_v)
+        drive(bench, "smu1.a", 1.8, limit_a=limit_a)
+        bench.clock.sleep(10e-3)
+        drive(bench, "smu1.a", 0.0)
+        drive(bench, "smu2.a", 0.0)
+        reached_s.append(bench._die.programmed_s()[2, 1])
+    if overshoots:
+        assert reached_s[1] > 1.1 * reached_s[0]
+    else:
+        assert reached_s[1] == pytest.approx(reached_s[0], rel=1e-9)
+
+
+def test_sources_of_the_rack_have_loop_times_of_their_own(bench):
+    lags_s = [own.limit_lag_s for name, own in bench.circuit.terminals.items() if name.startswith("smu")]
+    assert lags_s
+    assert all(10e-6 <= lag_s <= 250e-6 for lag_s in lags_s)

@@ -395,3 +395,24 @@ def test_thermal_noise_has_the_power_of_johnson_and_nyquist():
     again.draws = 3999
     assert again.draw_a(1e-3, 20e-3) == drawn[-1]
     assert ThermalNoise(3, 300.0, enabled=False).draw_a(1e-3, 20e-3) == 0.0
+
+
+@pytest.mark.parametrize("levels_v", [(0.75, 0.85), (-1.2, -1.0), (0.85, -1.2), (0.8, 0.8)])
+def test_a_waveform_of_two_samples_is_two_pulses_to_the_cells(levels_v):
+    # the semigroup of the physics: what lives through 2 t has lived through t twice, half-selected cells as well
+    states = []
+    for bursts in (((0, 1),), ((0,), (1,))):
+        bench = make_bench(size=2)
+        for name in ("gen1.1", "gen1.2"):
+            drive(bench, name, 0.0, ohm=50.0)
+        select(bench, 2, 0, 0, "C", "D")
+        for burst in bursts:
+            pulses = [
+                Rectangle(f"gen1.{output}", share * levels_v[index], place * 1e-5, 1e-5)
+                for place, index in enumerate(burst)
+                for output, share in ((1, 0.5), (2, -0.5))
+            ]
+            bench.circuit.fire(pulses)
+        states.append(bench.die.state.conductance_s.copy())
+    assert states[0] == pytest.approx(states[1], rel=1e-9)
+    assert abs(states[0][0, 0] / 100e-6 - 1.0) > 1e-2

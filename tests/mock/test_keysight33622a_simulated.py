@@ -434,8 +434,8 @@ def test_pymeasure_driver_uploads_and_triggers_without_an_error(driver):
     driver.clear_display()
     driver.phase_sync()
     driver.data_volatile_clear()
-    driver.data_arb("test", [0, 16000, -16000], data_format="DAC")
-    driver.data_arb("again", [0.0, 0.5, -1.0], data_format="float")
+    driver.data_arb("test", [0, 16000, -16000, 0] * 8, data_format="DAC")
+    driver.data_arb("again", [0.0, 0.5, -1.0, 0.0] * 8, data_format="float")
     driver.arb_file = "test"
     driver.shape = "PULS"
     driver.burst_state = True

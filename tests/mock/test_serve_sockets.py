@@ -455,3 +455,13 @@ def test_disk_faults_are_refused_as_the_disk_is_another_process(serve):
     answer = control(serve(), do="faults", spec="disk_full#3")
     assert answer["ok"] is False
     assert "disk" in answer["error"]
+
+
+def test_die_is_changed_over_the_operators_port(serve):
+    server = serve()
+    before = control(server, ask="truth")["truth"]["programmed_s"]
+    assert control(server, do="die", name="B4")["ok"]
+    assert control(server, ask="info")["info"]["die"] == "B4"
+    assert control(server, ask="truth")["truth"]["programmed_s"] != before
+    for refused in ({}, {"name": 4}, {"name": ".."}):
+        assert "name" in control(server, do="die", **refused)["error"]

@@ -93,7 +93,7 @@ def test_manager_is_found_by_name_when_asked_for_at_labctl(monkeypatch):
     # PyVISA imports pyvisa_<name> and takes WRAPPER_CLASS; PYVISA_LIBRARY is the default specification
     import pyvisa_labctl
 
-    assert pyvisa_labctl.WRAPPER_CLASS is LabctlVisaLibrary
+    assert issubclass(pyvisa_labctl.WRAPPER_CLASS, LabctlVisaLibrary)
     module = ModuleType("pyvisa_labctlfake")
     module.WRAPPER_CLASS = FakeLibrary
     monkeypatch.setitem(sys.modules, "pyvisa_labctlfake", module)

@@ -93,6 +93,7 @@ class FittedDie:
         *,
         control_v: ArrayLike | None = None,
         current_limit_a: ArrayLike | None = None,
+        limit_lag_s: ArrayLike = 0.0,
         active: ArrayLike | None = None,
     ) -> None:
         """Let cells live through constant voltages; the worn ones are spared.
@@ -107,6 +108,8 @@ class FittedDie:
             At the control.
         current_limit_a : array_like, scalar or shape (rows, columns), unit A, optional
             Compliance.
+        limit_lag_s : array_like, scalar or shape (rows, columns), unit s
+            When it begins to act.
         active : array_like of bool, shape (rows, columns), or of int, shape (n,), optional
             Cells to look at.
 
@@ -123,6 +126,7 @@ class FittedDie:
             now_s,
             control_v=control_v,
             current_limit_a=current_limit_a,
+            limit_lag_s=limit_lag_s,
             active=self._unworn(active, worn) if worn.any() else active,
         )
         after = self.die.programmed_s().reshape(-1)

@@ -8,6 +8,7 @@ import os
 import time
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,7 +27,9 @@ from labctl.physics.presets import load_preset
 from labctl_mock.bench.bench_file import BenchEffects, BenchFile, load_bench_file
 from labctl_mock.bench.circuit import BenchCircuit
 from labctl_mock.bench.control import Control, control_wiring
-from labctl_mock.bench.die_store import DieIdentity, StoredDie, load_die, save_die
+from labctl_mock.bench.die_socket import DieSocket, remove_dies
+from labctl_mock.bench.die_store import StoredDie, load_die, save_die
+from labctl_mock.bench.drives import is_any_on
 from labctl_mock.bench.family_cells import FamilyCells
 from labctl_mock.bench.hot_switching import HotSwitching
 from labctl_mock.bench.live_cells import LiveCells
@@ -45,6 +48,7 @@ from labctl_mock.models import models
 __all__ = ["Bench"]
 
 _SAVE_EVERY_S = 2.0
+_OVERRIDES = "overrides.toml"
 _DIE_PREFIX, _CIRCUIT_PREFIX = "die.", "circuit."
 # the family whose cells have a transistor in series, its source on the word line
 _ONE_TRANSISTOR = "filament"
@@ -66,22 +70,17 @@ class Bench:
         Hot switching and its kin since the bench was opened.
     oracle : Oracle
         What really happened since the bench was opened.
-    die_path : Path
-        Where the die is remembered.
     """
 
     def __init__(self, file: BenchFile, folder: Path, lock: DieLock) -> None:
         self._file, self._lock = file, lock
-        overrides = read_overrides(folder / "overrides.toml")
-        self._seed = file.seed if overrides.seed is None else overrides.seed
-        self._effects = overrides.effects_over(file.die.effects)
+        self._folder = folder
+        self._overrides = read_overrides(folder / _OVERRIDES)
+        self._effects = self._overrides.effects_over(file.die.effects)
+        self._socket = DieSocket.of(file, folder, self._overrides)
         entry = file.die
-        self._identity = DieIdentity(
-            file.name, entry.device, entry.rows, entry.columns, self._seed, parts=entry.parts or ""
-        )
         self.name = file.name
-        self.die_path = folder / "die.npz"
-        stored = load_die(self.die_path, self._identity)
+        stored = load_die(self._socket.path, self._socket.identity)
         self.clock = VirtualClock(stored.time_s if stored else 0.0)
         self.log = BenchLog()
         self._preset = load_preset(entry.device)
@@ -89,7 +88,7 @@ class Bench:
         self._cells = self._build_cells(self._take_die(stored))
         self.circuit = self._build_circuit()
         if stored:
-            self.circuit.restore(_with_prefix(stored.arrays, _CIRCUIT_PREFIX))
+            self.circuit.restore(stored.part(_CIRCUIT_PREFIX))
         self.instruments = self._build_instruments()
         self._links = {key: FaultyInstrument(own, FaultPlan(), self) for key, own in self.instruments.items()}
         self._disks: list[DiskFaults] = []
@@ -137,7 +136,7 @@ class Bench:
         seed: int | None = None,
         effects: Mapping[str, bool] | None = None,
     ) -> None:
-        """Put a fresh die into the socket; the bench must not be open.
+        """Put a fresh die into the socket and throw all others away; the bench must not be open.
 
         Parameters
         ----------
@@ -162,8 +161,8 @@ class Bench:
         folder = _folder(file.name, home)
         lock = DieLock(folder)
         try:
-            (folder / "die.npz").unlink(missing_ok=True)
-            write_overrides(folder / "overrides.toml", Overrides(seed, dict(effects or {})))
+            remove_dies(folder)
+            write_overrides(folder / _OVERRIDES, Overrides(seed, dict(effects or {})))
         except OSError as error:
             raise StationError(f"{folder}: the die cannot be removed: {error.strerror}; check the folder") from error
         finally:
@@ -183,7 +182,7 @@ class Bench:
         # the cells may have taken another die than they were given
         arrays = {_DIE_PREFIX + name: value for name, value in self._die.to_arrays().items()}
         arrays.update({_CIRCUIT_PREFIX + name: value for name, value in self.circuit.to_arrays().items()})
-        save_die(self.die_path, self._identity, time_s=self.clock.now_s(), arrays=arrays)
+        save_die(self._socket.path, self._socket.identity, time_s=self.clock.now_s(), arrays=arrays)
         self._saved_clock_s = self.clock.now_s()
 
     def close(self) -> None:
@@ -213,13 +212,16 @@ class Bench:
         Returns
         -------
         dict
-            name, file, sha256, seed, effects, device, rows, columns, die_age_s, violations, simulated.
+            name, file, sha256, die (None: the one that the bench comes with), seed, rack_seed, effects, device, rows,
+            columns, die_age_s, violations, simulated.
         """
         return {
             "name": self.name,
             "file": self._file.file,
             "sha256": self._file.sha256,
-            "seed": self._seed,
+            "die": self._overrides.die,
+            "seed": self._socket.seed,
+            "rack_seed": self._socket.bench_seed,
             "effects": self._effects.as_dict(),
             "device": self._file.die.device,
             "rows": self._file.die.rows,
@@ -271,6 +273,39 @@ class Bench:
         for link in self._links.values():
             link.add(plan)
 
+    def insert_die(self, name: str) -> None:
+        """Take the die out of the socket and put another in; nothing happens where it is there already.
+
+        What is taken out is kept, and lives on without voltages until it comes back.
+
+        Parameters
+        ----------
+        name : str
+            Letters, digits, '-' and '_', capitals or not; a name always means the same die of this bench.
+
+        Raises
+        ------
+        StationError
+            If the name is none, an output is on, or a die cannot be kept or read back.
+        """
+        overrides = replace(self._overrides, die=name)
+        socket = DieSocket.of(self._file, self._folder, overrides)
+        if socket == self._socket:
+            return
+        on = [terminal for terminal, own in self.circuit.terminals.items() if is_any_on([own])]
+        if on:
+            raise StationError(f"bench {self.name}: the die is not changed while {', '.join(on)} is on; switch it off")
+        self.circuit.settle()
+        self.save()
+        stored = load_die(socket.path, socket.identity)
+        self._socket, self._overrides = socket, overrides
+        self._cells = self._build_cells(self._take_die(stored))
+        self.circuit.insert(self._cells)
+        # what is in the socket must be in its file before the socket is said to hold it
+        self._saved_clock_s = -1.0
+        self.save()
+        write_overrides(self._folder / _OVERRIDES, overrides)
+
     def jump(self, duration_s: float) -> None:
         """Set the clock forward; the cells live through it.
 
@@ -312,18 +347,22 @@ class Bench:
         self.close()
 
     @property
+    def die_path(self) -> Path:
+        """Where the die in the socket is remembered."""
+        return self._socket.path
+
+    @property
     def _die(self) -> LiveDie:
         return self._cells.die
 
     def _take_die(self, stored: StoredDie | None) -> LiveDie:
         entry = self._file.die
         if stored is None:
-            die = make_die(
-                self._preset, entry.rows, entry.columns, self._seed, _die_effects(self._effects), parts=self._parts
-            )
+            seed, effects = self._socket.seed, _die_effects(self._effects)
+            die = make_die(self._preset, entry.rows, entry.columns, seed, effects, parts=self._parts)
         else:
             try:
-                die = self._restored(_with_prefix(stored.arrays, _DIE_PREFIX))
+                die = self._restored(stored.part(_DIE_PREFIX))
             except ValueError as error:
                 raise StationError(
                     f"{self.die_path}: the state of the die is damaged ({error}); run `labctl bench reset {self.name}`"
@@ -365,7 +404,7 @@ class Bench:
             self._cells,
             self.clock,
             hot_switching=HotSwitching(wiring, self.log),
-            thermal=ThermalNoise(self._seed, temperature_k, enabled=self._effects.read_noise),
+            thermal=ThermalNoise(self._socket.bench_seed, temperature_k, enabled=self._effects.read_noise),
             oracle=self.oracle,
             after_change=self._save_now_and_then,
             control=control,
@@ -409,7 +448,7 @@ class Bench:
             if own.model not in known:
                 raise StationError(f"{where}.model: no simulated {own.model!r}; there are {', '.join(sorted(known))}")
             # every instrument errs in its own way
-            seed = (self._seed * 1_000_003 + zlib.crc32(key.encode())) % 2**63
+            seed = (self._socket.bench_seed * 1_000_003 + zlib.crc32(key.encode())) % 2**63
             try:
                 built[key] = known[own.model](key, self.circuit, serial=own.serial, seed=seed, options=own.options)
             except ValueError as error:
@@ -444,10 +483,6 @@ def _wired(entry: WiringEntry | DirectEntry) -> Iterator[tuple[str, str]]:
         gates = {} if entry.control is None else entry.control.rows
         named += [(f"control.rows.{row}", terminal) for row, terminal in gates.items()]
     return ((key, terminal) for key, terminal in named if terminal != GROUND)
-
-
-def _with_prefix(arrays: Mapping[str, NDArray[np.generic]], prefix: str) -> dict[str, NDArray[np.generic]]:
-    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
 
 
 def _die_effects(effects: BenchEffects) -> Effects:

@@ -120,6 +120,18 @@ class BenchCircuit:
         self._stage = stage
         self._cells.heat(self.clock.now_s(), stage.temperature_k(self.clock.now_s()))
 
+    def insert(self, cells: BenchCells) -> None:
+        """Put another die into the socket; call :meth:`settle` before.
+
+        Parameters
+        ----------
+        cells : BenchCells
+            Of the same shape and technology.
+        """
+        self._cells, self._start = cells, None
+        if self._stage is not None:
+            cells.heat(self.clock.now_s(), self._stage.temperature_k(self.clock.now_s()))
+
     @property
     def is_heated(self) -> bool:
         """Whether the die lies on a block."""

@@ -71,6 +71,19 @@ class StoredDie:
     time_s: float
     arrays: dict[str, NDArray[np.generic]]
 
+    def part(self, prefix: str) -> dict[str, NDArray[np.generic]]:
+        """Return the arrays whose names begin with a prefix, without it.
+
+        Parameters
+        ----------
+        prefix : str
+
+        Returns
+        -------
+        dict of str to ndarray
+        """
+        return {name.removeprefix(prefix): array for name, array in self.arrays.items() if name.startswith(prefix)}
+
 
 def save_die(path: Path, identity: DieIdentity, *, time_s: float, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     """Write a die; a reader sees the old file or the new one, never half of one.

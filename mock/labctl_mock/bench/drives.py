@@ -38,6 +38,8 @@ class BusSource:
     level : float, unit V or A
     series_ohm : float, unit ohm
     limit_a, limit_v : float, unit A and V
+    lag_s : float, unit s
+        Of the current limit.
     fixed_a : float or None, unit A
         What it gives once its compliance rules, on a bus that it shares.
     """
@@ -48,6 +50,7 @@ class BusSource:
     series_ohm: float
     limit_a: float
     limit_v: float
+    lag_s: float = 0.0
     fixed_a: float | None = None
 
     def norton(self) -> tuple[float, float]:
@@ -84,6 +87,8 @@ class Drives:
         Whether any source is more than an offset away from 0.
     limits_a : ndarray, shape (buses,), unit A, or None
         Compliance of each bus, None where there is none at all.
+    lags_s : ndarray, shape (buses,), unit s
+        How late it acts; a current source acts at once.
     """
 
     def __init__(self, topology: Topology, by_bus: list[list[BusSource]]) -> None:
@@ -103,6 +108,7 @@ class Drives:
         self.span_v = self.high_v - self.low_v
         self.is_on = any(_is_on(source.is_current, source.level) for own in by_bus for source in own)
         limits_a = [sum(abs(s.level) if s.is_current else s.limit_a for s in own) if own else inf for own in by_bus]
+        self.lags_s = np.array([max((0.0 if s.is_current else s.lag_s for s in own), default=0.0) for own in by_bus])
         self.limits_a = None if min(limits_a, default=inf) == inf else np.array(limits_a)
 
     @cached_property
@@ -190,7 +196,9 @@ def _sources_of(bus: Bus, terminals: Mapping[str, Terminal], levels: Mapping[str
         if own.mode is not _OPEN:
             level, ohm = levels.get(name, own.level), own.resistance_ohm + bus.joint_ohm
             is_current = own.mode is _CURRENT
-            sources.append(BusSource(name, is_current, level, ohm, own.current_limit_a, own.voltage_limit_v))
+            sources.append(
+                BusSource(name, is_current, level, ohm, own.current_limit_a, own.voltage_limit_v, own.limit_lag_s)
+            )
     return sources
 
 

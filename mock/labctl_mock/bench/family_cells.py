@@ -175,12 +175,12 @@ class FamilyCells:
             touched &= network.is_selected(first).reshape(self.shape)
         if not touched.any():
             written = self._written(network, control_v)
-            self._stress(start_v, duration_s, now_s, control_v, None, written)
+            self._stress(start_v, duration_s, now_s, control_v, None, 0.0, written)
             return [first]
         goes_on = self._hold(first, start_v, now_s, now_s + duration_s)
-        limit_a = network.cell_limits_a(first.drives)
+        limit_a, lag_s = network.cell_limits_a(first.drives), network.cell_lags_s(first.drives)
         before = self.die.to_arrays()
-        self._stress(start_v, duration_s, now_s, control_v, limit_a, touched)
+        self._stress(start_v, duration_s, now_s, control_v, limit_a, lag_s, touched)
         last = solve()
         end_v, _ = self._voltages(last)
         corrected = touched & ~goes_on & ~network.is_limited(last) & (np.abs(end_v - start_v) > _MOVED_V)
@@ -191,7 +191,7 @@ class FamilyCells:
                 break
             temperature_k, voltage_v, self.die = self.die.temperature_k, mean_v, self._restore(before)
             self.die.temperature_k = temperature_k
-            self._stress(voltage_v, duration_s, now_s, control_v, limit_a, touched)
+            self._stress(voltage_v, duration_s, now_s, control_v, limit_a, lag_s, touched)
             last = solve()
         return [first, last]
 
@@ -308,10 +308,19 @@ class FamilyCells:
         now_s: float,
         control_v: Array | None,
         limit_a: Array | None,
+        lag_s: Array | float,
         active: NDArray[np.bool_],
     ) -> None:
         if active.any():
-            self.die.stress(voltage_v, duration_s, now_s, control_v=control_v, current_limit_a=limit_a, active=active)
+            self.die.stress(
+                voltage_v,
+                duration_s,
+                now_s,
+                control_v=control_v,
+                current_limit_a=limit_a,
+                limit_lag_s=lag_s,
+                active=active,
+            )
             self._looked_s, self._aperture_s = now_s + duration_s, 0.0
             self._is_stale |= active
 

@@ -4,15 +4,12 @@ Not here: what is locked (:mod:`labctl_mock.bench.bench`).
 """
 
 import os
-import sys
 from pathlib import Path
 
 from labctl.errors import StationError
+from labctl.file_lock import lock_file
 
 __all__ = ["DieLock"]
-
-# far behind the text, because Windows also forbids others to read a locked byte
-_LOCKED_BYTE = 0x7FFF_0000
 
 
 class DieLock:
@@ -37,7 +34,7 @@ class DieLock:
         except OSError as error:
             raise StationError(f"{path}: the die's lock cannot be made: {error.strerror}; check the folder") from error
         try:
-            _lock(self._descriptor)
+            lock_file(self._descriptor)
         except OSError as error:
             holder = os.read(self._descriptor, 64).decode("ascii", "replace").strip() or "unknown"
             os.close(self._descriptor)
@@ -55,21 +52,3 @@ class DieLock:
             # closing the only descriptor ends the lock on either system; the file stays, as removing it would race
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        finally:
-            os.lseek(descriptor, 0, os.SEEK_SET)
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        # flock, not lockf: it also refuses a second opener inside one process
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -215,6 +215,25 @@ class Network:
         # a source at 0 A still gives way to a trickle: limits must be positive
         return np.maximum(np.minimum(line_a[:rows, np.newaxis], line_a[np.newaxis, rows:]), 1e-12)
 
+    def cell_lags_s(self, drives: Drives) -> NDArray[np.float64]:
+        """Return how late the compliance acts that limits each cell: that of the line with the smaller one.
+
+        Parameters
+        ----------
+        drives : Drives
+
+        Returns
+        -------
+        ndarray, shape (rows, columns), unit s
+        """
+        rows = self._shape[0]
+        line_s = np.where(self._held, drives.lags_s[self.topology.bus_of_line], 0.0)
+        if drives.limits_a is None or not line_s.any():
+            return np.zeros(self._shape)
+        line_a = np.where(self._held, drives.limits_a[self.topology.bus_of_line], inf)
+        by_word = line_a[:rows, np.newaxis] <= line_a[np.newaxis, rows:]
+        return np.where(by_word, line_s[:rows, np.newaxis], line_s[np.newaxis, rows:])
+
     def is_selected(self, instant: Instant) -> NDArray[np.bool_]:
         """Tell which cells lie between the lines that are driven furthest apart.
 

@@ -1,4 +1,4 @@
-"""What ``labctl bench reset`` chose in place of the bench file: another seed, other effects.
+"""What was chosen in place of the bench file: another seed, other effects, a die with a name.
 
 One small TOML file beside the die. Not here: the bench file (:mod:`labctl_mock.bench.bench_file`).
 """
@@ -28,10 +28,13 @@ class Overrides:
         None keeps the seed of the bench file.
     effects : Mapping of str to bool
         Only the flags that were chosen.
+    die : str or None
+        Name of the die in the socket; None for the one that the bench comes with.
     """
 
     seed: int | None
     effects: Mapping[str, bool]
+    die: str | None = None
 
     def effects_over(self, base: BenchEffects) -> BenchEffects:
         """Return ``base`` with the chosen flags in place of its own."""
@@ -57,13 +60,14 @@ def read_overrides(path: Path) -> Overrides:
     if schema != _SCHEMA:
         raise top.error("schema", f"this labctl reads schema {_SCHEMA}, got {schema}; run `labctl bench reset`")
     seed = top.get("seed", int) if top.has("seed") else None
+    die = top.get("die", str) if top.has("die") else None
     effects: dict[str, bool] = {}
     if top.has("effects"):
         table = top.table("effects")
         effects = {name: table.get(name, bool) for name in effect_names() if table.has(name)}
         table.finish()
     top.finish()
-    return Overrides(seed, effects)
+    return Overrides(seed, effects, die)
 
 
 def write_overrides(path: Path, overrides: Overrides) -> None:
@@ -74,9 +78,11 @@ def write_overrides(path: Path, overrides: Overrides) -> None:
     StationError
         If the file cannot be written.
     """
-    lines = ["# written by `labctl bench reset`", f"schema = {_SCHEMA}"]
+    lines = ["# written by the bench and by `labctl bench reset`", f"schema = {_SCHEMA}"]
     if overrides.seed is not None:
         lines.append(f"seed = {overrides.seed}")
+    if overrides.die is not None:
+        lines.append(f"die = {json.dumps(overrides.die)}")
     if overrides.effects:
         lines += ["[effects]", *(f"{name} = {json.dumps(on)}" for name, on in overrides.effects.items())]
     try:

@@ -3,13 +3,16 @@
 Not here: what the segments do to the cells (:mod:`labctl_mock.bench.circuit`).
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from labctl_mock.bench.terminals import Rectangle
 
 __all__ = ["Segment", "segments_of"]
+
+_ROUNDING = 1e-14
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +53,19 @@ def segments_of(rectangles: Sequence[Rectangle]) -> list[Segment]:
                 f"{one.terminal}: a pulse needs a delay of at least 0 s and a positive width,"
                 f" got {one.delay_s!r} s and {one.width_s!r} s"
             )
-    edges = sorted({0.0, *(r.delay_s for r in rectangles), *(r.delay_s + r.width_s for r in rectangles)})
-    segments = []
-    for start_s, stop_s in pairwise(edges):
-        middle_s = 0.5 * (start_s + stop_s)
-        levels_v: dict[str, float] = {}
-        for one in rectangles:
-            if one.delay_s <= middle_s < one.delay_s + one.width_s:
-                if one.terminal in levels_v:
-                    raise ValueError(
-                        f"{one.terminal}: two pulses overlap at {middle_s!r} s; one terminal has one level"
-                    )
-                levels_v[one.terminal] = one.level_v
-        segments.append(Segment(stop_s - start_s, levels_v))
-    return segments
+    ends_s = [(one.delay_s, one.delay_s + one.width_s) for one in rectangles]
+    # what only rounding keeps apart is one edge
+    least_s = _ROUNDING * max((end_s for _, end_s in ends_s), default=0.0)
+    edges = [0.0]
+    for edge_s in sorted(chain.from_iterable(ends_s)):
+        if edge_s - edges[-1] > least_s:
+            edges.append(edge_s)
+    levels: list[dict[str, float]] = [{} for _ in pairwise(edges)]
+    for one, (start_s, end_s) in zip(rectangles, ends_s, strict=True):
+        for index in range(bisect_right(edges, start_s) - 1, bisect_right(edges, end_s) - 1):
+            if one.terminal in levels[index]:
+                raise ValueError(
+                    f"{one.terminal}: two pulses overlap at {edges[index]!r} s; one terminal has one level"
+                )
+            levels[index][one.terminal] = one.level_v
+    return [Segment(stop_s - start_s, own) for (start_s, stop_s), own in zip(pairwise(edges), levels, strict=True)]

@@ -41,6 +41,8 @@ class Terminal:
         Series resistance of the output.
     current_limit_a : float
         Compliance in VOLTAGE mode; inf where the instrument has none.
+    limit_lag_s : float, unit s
+        How long after the current crossed the compliance its loop begins to act.
     voltage_limit_v : float
         Compliance in CURRENT mode.
     is_on : bool
@@ -54,6 +56,7 @@ class Terminal:
     level: float = 0.0
     resistance_ohm: float = 0.0
     current_limit_a: float = inf
+    limit_lag_s: float = 0.0
     voltage_limit_v: float = inf
     is_on: bool = False
     on_turn: "Callable[[Terminal], None] | None" = None

@@ -20,7 +20,7 @@ from labctl_mock.bench.terminals import Circuit, Terminal
 from labctl_mock.keithley.metering import Metering
 from labctl_mock.keithley.scpi_settings import Rest, Settings, command, flag_text, in_bounds
 from labctl_mock.keithley.source_sweep import SourceSweep
-from labctl_mock.keithley.sourcemeter import CURR, VOLT, SourceMeter
+from labctl_mock.keithley.sourcemeter import CURR, LIMIT_LAG_S, VOLT, SourceMeter
 from labctl_mock.keithley.sourcemeter_2400 import (
     ARM,
     CHOICES,
@@ -82,7 +82,7 @@ class SimulatedKeithley2400(ScpiInstrument):
     def __init__(self, key: str, circuit: Circuit, *, serial: str, seed: int, options: Mapping[str, object]) -> None:
         if options:
             raise ValueError(f"{key} (Keithley2400): there are no options, got {', '.join(sorted(options))}")
-        terminal = Terminal(f"{key}.a")
+        terminal = Terminal(f"{key}.a", limit_lag_s=LIMIT_LAG_S)
         self._smu = SourceMeter(terminal, circuit, Metering(seed, 0, RANGES_2400), RATINGS, lambda: None)
         self._settings = Settings(NUMBERS, CHOICES, FLAGS, _text)
         self._sweep = SourceSweep(self._smu.top, _text)

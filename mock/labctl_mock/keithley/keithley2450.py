@@ -19,7 +19,7 @@ from labctl_mock.bench.terminals import Circuit, Terminal
 from labctl_mock.keithley.metering import Metering
 from labctl_mock.keithley.scpi_buffers import ReadingBuffers, StoredReading
 from labctl_mock.keithley.scpi_settings import Rest, Settings, command, flag_text, in_bounds
-from labctl_mock.keithley.sourcemeter import CURR, VOLT, SourceMeter
+from labctl_mock.keithley.sourcemeter import CURR, LIMIT_LAG_S, VOLT, SourceMeter
 from labctl_mock.keithley.sourcemeter_2450 import (
     CHOICES,
     ERROR_TEXTS,
@@ -75,7 +75,7 @@ class SimulatedKeithley2450(ScpiInstrument):
     def __init__(self, key: str, circuit: Circuit, *, serial: str, seed: int, options: Mapping[str, object]) -> None:
         if options:
             raise ValueError(f"{key} (Keithley2450): there are no options, got {', '.join(sorted(options))}")
-        terminal = Terminal(f"{key}.a")
+        terminal = Terminal(f"{key}.a", limit_lag_s=LIMIT_LAG_S)
         self._smu = SourceMeter(terminal, circuit, Metering(seed, 0, RANGES_2450), RATINGS, self._warn)
         self._settings = Settings(NUMBERS, CHOICES, FLAGS, self._plain_text, self._end_auto_delay)
         self._buffers = ReadingBuffers(self._reading_text)

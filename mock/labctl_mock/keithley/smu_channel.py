@@ -10,7 +10,7 @@ from types import MappingProxyType
 from labctl_mock.bench.terminals import Circuit, Terminal
 from labctl_mock.keithley.metering import OVERRANGE, Metering
 from labctl_mock.keithley.smu_measure import Sample, SmuMeasure
-from labctl_mock.keithley.smu_source import SmuSource
+from labctl_mock.keithley.smu_source import LIMIT_LAG_S, SmuSource
 from labctl_mock.tsp.buffers import ReadingBuffer
 
 __all__ = ["READERS", "SmuChannel"]
@@ -64,7 +64,7 @@ class SmuChannel:
 
     def __init__(self, name: str, circuit: Circuit, metering: Metering, line_period_s: Callable[[], float]) -> None:
         self._circuit = circuit
-        self.terminal = Terminal(name)
+        self.terminal = Terminal(name, limit_lag_s=LIMIT_LAG_S)
         self.meter = SmuMeasure(name, circuit, metering, line_period_s)
         self.source = SmuSource(
             self.terminal,

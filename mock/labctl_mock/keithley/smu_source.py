@@ -2,8 +2,8 @@
 
 It owns the channel's terminal on the bench. Not here: measuring (:mod:`labctl_mock.keithley.smu_measure`), the Lua
 names (:mod:`labctl_mock.keithley.smu_tree`). Source: 2600BS-901-01 Rev. F, section 2 (output-off states, pages 2-40
-to 2-43; ranges) and section 9 (``smuX.source.*``). Left out: sink mode, contact check, guard, over-temperature, slew
-and overshoot.
+to 2-43; ranges) and section 9 (``smuX.source.*``). Assumed: the loop of the current limit answers after 100 us. Left
+out: sink mode, contact check, guard, over-temperature, slew, overshoot of levels.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,13 +15,14 @@ from labctl_mock.keithley.ranges import CURRENT_RANGES, SOURCE_HEADROOM, VOLTAGE
 from labctl_mock.tsp.faults import TspFault, too_big, too_small
 from labctl_mock.tsp.objects import Value, choice, number
 
-__all__ = ["AMPS", "AUTO_DELAY", "ON", "RANGE_CHANGE_S", "VOLTS", "SmuSource", "SourceSide"]
+__all__ = ["AMPS", "AUTO_DELAY", "LIMIT_LAG_S", "ON", "RANGE_CHANGE_S", "VOLTS", "SmuSource", "SourceSide"]
 
 AMPS, VOLTS = 0, 1
 OFF, ON, OFF_HIGH_Z = 0, 1, 2
 NORMAL, ZERO, HIGH_Z = 0, 1, 2
 AUTO_DELAY = -1.0
 RANGE_CHANGE_S = 1e-3  # assumed: a source or measure range relay with its settling
+LIMIT_LAG_S = 100e-6  # assumed: compliance loops of source-measure units answer after 10 to 250 us
 _RELAY_S = 5e-3  # assumed: the output relay of the high-impedance state
 _SOURCE_CURRENTS = CURRENT_RANGES[1:]  # 100 pA measures only
 _INTERLOCK = 802

@@ -5,8 +5,9 @@ compliance, section 6; output-off states, section 13; operating boundaries); 246
 whose commands the 2450 shares (6-47 output-off states, 6-94 limits, 6-97 ranges). Not here: headers and formats
 (:mod:`labctl_mock.keithley.keithley2400`, :mod:`labctl_mock.keithley.keithley2450`), errors and noise
 (:mod:`labctl_mock.keithley.metering`). Assumed: a fixed measure range below the limit holds the output at the top of
-that range, on the 2450 too; a range or output relay takes 1 ms or 5 ms. Left out: four-wire sensing, guard, resistance,
-overheating, overshoot.
+that range, on the 2450 too; a range or output relay takes 1 ms or 5 ms; the loop of the current limit answers after
+250 us, the transient recovery of the 2400's voltage source at a step of its load (its specifications), on the 2450 too.
+Left out: four-wire sensing, guard, resistance, overheating, overshoot of levels.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -18,10 +19,11 @@ from labctl_mock.keithley.metering import OVERRANGE, Metering, Tables
 from labctl_mock.keithley.ranges import Range
 from labctl_mock.messages import MessageFault
 
-__all__ = ["CURR", "VOLT", "Ratings", "SourceMeter", "Taken"]
+__all__ = ["CURR", "LIMIT_LAG_S", "VOLT", "Ratings", "SourceMeter", "Taken"]
 
 VOLT, CURR = "VOLT", "CURR"
 _OTHER = {VOLT: CURR, CURR: VOLT}
+LIMIT_LAG_S = 250e-6
 _RANGE_CHANGE_S = 1e-3
 _RELAY_S = 5e-3
 _INTERLOCK_V = 42.0  # the protection's limit without the interlock, both manuals

@@ -14,6 +14,7 @@ from math import floor, inf, log10, sqrt
 import numpy as np
 
 from labctl_mock.bench.terminals import Rectangle, Terminal, TerminalMode
+from labctl_mock.keysight.generator_waveforms import WaveformMemory
 from labctl_mock.messages import MessageFault
 from labctl_mock.messages.numeric import Limit
 
@@ -83,6 +84,7 @@ class GeneratorChannel:
     ----------
     busy_until_s : float, unit s
         Clock reading at which the last burst ends.
+    waveforms : WaveformMemory
     is_welded : bool
         A fault: once the output is on, it stays on.
     """
@@ -96,6 +98,7 @@ class GeneratorChannel:
         self.terminal = terminal
         self.busy_until_s = -inf
         self.is_welded = False
+        self.waveforms = WaveformMemory()
         self._report = report
         self._settle = settle
         draws = np.clip(np.random.default_rng(seed).normal(0.0, 0.5, 2), -1.0, 1.0)
@@ -123,6 +126,7 @@ class GeneratorChannel:
         self.limits_on = False
         self.limit_high_v, self.limit_low_v = 5.0, -5.0
         self.busy_until_s = -inf
+        self.waveforms.reset()
         self.show()
 
     @property
@@ -337,8 +341,10 @@ class GeneratorChannel:
         """
         if not self.is_on:
             return []
-        if self.function not in ("PULS", "SQU") or self.burst_cycles > 10_000:
-            raise MessageFault(-310, f"labctl plays bursts of up to 10000 PULS or SQU cycles, not {self.function}")
+        if self.function not in ("PULS", "SQU", "ARB") or self.burst_cycles > 10_000:
+            raise MessageFault(-310, f"labctl plays bursts of up to 10000 PULS, SQU or ARB cycles, not {self.function}")
+        if self.function == "ARB":
+            return self._waveform_burst()
         width_s = self.width_s if self.function == "PULS" else 0.01 * self.square_duty * self.period_s
         level_v = self._emf(self.low_emf_v if self.is_inverted else self.high_emf_v)
         name, delay_s, period_s = self.terminal.name, self.trigger_delay_s, self.period_s
@@ -349,11 +355,31 @@ class GeneratorChannel:
     @property
     def burst_s(self) -> float:
         """Time from the trigger to the end of the last period, unit s."""
-        return self.trigger_delay_s + self.burst_cycles * self.period_s
+        cycle_s = self.waveforms.cycle_s if self.function == "ARB" else self.period_s
+        return self.trigger_delay_s + self.burst_cycles * cycle_s
+
+    def _waveform_burst(self) -> list[Rectangle]:
+        rest_v, cycle_s = self._resting_emf(), self.waveforms.cycle_s
+        steps = [(start_s, lasting_s, self._point_emf(value)) for start_s, lasting_s, value in self.waveforms.steps()]
+        return [
+            Rectangle(
+                self.terminal.name, self._emf(level_v), self.trigger_delay_s + cycle * cycle_s + start_s, lasting_s
+            )
+            for cycle in range(int(self.burst_cycles))
+            for start_s, lasting_s, level_v in steps
+            if level_v != rest_v
+        ]
+
+    def _point_emf(self, value: float) -> float:
+        half_v = 0.5 * (self.high_emf_v - self.low_emf_v)
+        return 0.5 * (self.high_emf_v + self.low_emf_v) + (-value if self.is_inverted else value) * half_v
 
     def _resting_emf(self) -> float:
         if self.function == "DC":
             return 0.5 * (self.high_emf_v + self.low_emf_v)
+        if self.burst_on and self.function == "ARB":
+            # guide, BURSt:PHASe: the burst waits at its starting phase; 0 degrees is the first point
+            return self._point_emf(self.waveforms.first)
         if self.burst_on:
             # between bursts a pulse rests where its cycle starts: low, or high when inverted about the offset
             return self.high_emf_v if self.is_inverted else self.low_emf_v

@@ -9,7 +9,7 @@ from math import inf
 
 from labctl_mock.messages import MessageFault
 from labctl_mock.messages.numeric import Boolean, Integer, Limit, Number
-from labctl_mock.messages.parameters import Choice, Parameter, Text, Word
+from labctl_mock.messages.parameters import Choice, Parameter, Text
 from labctl_mock.messages.tree import Command
 
 __all__ = ["PLAIN_SETTINGS", "PlainSetting", "PlainStore", "number_text"]
@@ -50,10 +50,6 @@ PLAIN_SETTINGS = (
     PlainSetting(f"{_SOURCE}PHASe[:ADJust]", Number("DEG"), 0.0, (-360.0, 360.0)),
     PlainSetting(f"{_SOURCE}FREQuency:MODE", Choice("CW", "LIST", "SWEep", "FIXed"), "CW"),
     PlainSetting(f"{_SOURCE}FUNCtion:RAMP:SYMMetry", Number("PCT"), 100.0, (0.0, 100.0)),
-    PlainSetting(f"{_SOURCE}FUNCtion:ARBitrary[:WAVeform]", Word(), "EXP_RISE"),
-    PlainSetting(f"{_SOURCE}FUNCtion:ARBitrary:ADVance", Choice("TRIGger", "SRATe"), "SRAT"),
-    PlainSetting(f"{_SOURCE}FUNCtion:ARBitrary:FILTer", Choice("NORMal", "STEP", "OFF"), "STEP"),
-    PlainSetting(f"{_SOURCE}FUNCtion:ARBitrary:SRATe", Number("SA/S"), 40e3, (1e-6, 1e9)),
     PlainSetting(f"{_SOURCE}FUNCtion:ARBitrary:PTPeak", Number("V"), 0.1, (1e-3, 20.0)),
     PlainSetting(f"{_SOURCE}VOLTage:RANGe:AUTO", Boolean(), True),
     PlainSetting(f"{_SOURCE}BURSt:MODE", Choice("TRIGgered", "GATed"), "TRIG"),

@@ -4,7 +4,8 @@ Manuals: Agilent 33500 Series Operating and Service Guide (the command set that 
 and 33600A Series data sheet (limits and accuracy, taken second hand).
 
 How it plays: a burst of PULS (or SQU) with ``TRIG:SOUR BUS`` becomes rectangles on the bench circuit. A rectangle is as
-wide as the pulse from 50 % to 50 % and starts with the trigger: each edge counts half, its time is neglected. One
+wide as the pulse from 50 % to 50 % and starts with the trigger: each edge counts half, its time is neglected. A burst
+of ARB becomes one rectangle for each run of equal points (:mod:`labctl_mock.keysight.generator_waveforms`). One
 ``*TRG`` fires every channel that waits for BUS, at the same instant. A trigger that comes before the last period of a
 burst is over is lost (-211). Between bursts the output rests where a pulse cycle begins, at the LOW level; with
 ``OUTP:POL INV`` (the waveform inverted about the offset) at the HIGH level. The guide says that a burst waits at its
@@ -12,8 +13,8 @@ starting phase; that a pulse's is LOW is how the instrument is known to behave, 
 ``OUTP OFF`` opens the output relay.
 
 Not imitated: continuous waveforms (the output shows their mean), other waveforms in bursts (error -310), internally and
-externally triggered or gated bursts, modulation, sweeps, sequences, the samples of arbitrary waveforms (kept by name,
-not played), coupling of channels, overshoot and jitter, the autorange relay's glitch. Assumed: the times a setting and
+externally triggered or gated bursts, modulation, sweeps, sequences, filters of arbitrary waveforms, coupling of
+channels, overshoot and jitter, the autorange relay's glitch. Assumed: the times a setting and
 a query take, since no page states them for this firmware.
 """
 
@@ -23,9 +24,10 @@ from math import inf
 from labctl_mock.bench.terminals import Circuit, Rectangle, Terminal
 from labctl_mock.keysight.generator_channel import GeneratorChannel
 from labctl_mock.keysight.generator_settings import PlainStore, number_text
+from labctl_mock.keysight.generator_waveforms import waveform_commands
 from labctl_mock.messages import MessageFault
 from labctl_mock.messages.numeric import Boolean, Integer, Limit, Number
-from labctl_mock.messages.parameters import Choice, Samples, Word
+from labctl_mock.messages.parameters import Choice
 from labctl_mock.messages.scpi import ScpiInstrument
 from labctl_mock.messages.tree import Command
 
@@ -58,7 +60,6 @@ class SimulatedKeysight33622A(ScpiInstrument):
         if options:
             raise ValueError(f"{key} (Keysight33622A): there are no options, got {', '.join(sorted(options))}")
         self._plain = PlainStore()
-        self._waveforms: dict[int, set[str]] = {1: set(), 2: set()}
         self._channels: dict[int, GeneratorChannel] = {}
         super().__init__(key, circuit, serial=serial, seed=seed, options=options)
         for number in (1, 2):
@@ -67,9 +68,10 @@ class SimulatedKeysight33622A(ScpiInstrument):
             self._channels[number] = GeneratorChannel(terminal, self.report, circuit.settle, (seed, number))
 
     def power_cycle(self) -> None:
-        """Lose power: no output stays on then, not even a welded one."""
+        """Lose power: no output stays on then, not even a welded one, and the volatile memories are empty."""
         for channel in self._channels.values():
             channel.is_welded = False
+            channel.waveforms.clear()
         super().power_cycle()
 
     def fail(self, kind: str, value: str, message: str) -> None:
@@ -127,9 +129,11 @@ class SimulatedKeysight33622A(ScpiInstrument):
             *self._plain.commands(),
             Command("DISPlay:TEXT:CLEar", lambda: self._plain.set("DISPlay:TEXT[:DATA]", '""')),
             Command("SYSTem:BEEPer[:IMMediate]", _nothing),
-            Command(f"{_SOURCE}DATA:VOLatile:CLEar", lambda number: self._waveforms[number].clear()),
-            Command(f"{_SOURCE}DATA:ARBitrary", self._keep_waveform, (Word(), Samples())),
-            Command(f"{_SOURCE}DATA:ARBitrary:DAC", self._keep_waveform, (Word(), Samples())),
+            *waveform_commands(
+                _SOURCE,
+                lambda number: self._channels[number].waveforms,
+                lambda number: self._channels[number].show(),
+            ),
         ]
 
     def _level_commands(self) -> list[Command]:
@@ -335,11 +339,6 @@ class SimulatedKeysight33622A(ScpiInstrument):
             channel.show()
 
         return apply
-
-    def _keep_waveform(self, number: int, name: str, samples: bytes | tuple[float, ...]) -> None:
-        if name in self._waveforms[number]:
-            raise MessageFault(-221, "waveform name exists; use DATA:VOL:CLE")
-        self._waveforms[number].add(name)
 
 
 def _nothing(*_suffixes: int) -> None:

@@ -3,7 +3,7 @@
 .. code-block:: text
 
     {"ask": "info" | "truth" | "outputs" | "oracle" | "log"}            -> {"ok": true, "<what was asked>": ...}
-    {"do": "save" | "stop" | "sleep" | "faults", "duration_s": ..., "spec": ...}  -> {"ok": true}
+    {"do": "save" | "stop" | "sleep" | "faults" | "die", "duration_s": ..., "spec": ..., "name": ...}  -> {"ok": true}
     anything that is not understood                                     -> {"ok": false, "error": "..."}
 
 Not here: the sockets; the client (``labctl.station.bench_control``).
@@ -64,6 +64,7 @@ class ControlPort:
             "stop": lambda request: stop(),
             "sleep": self._sleep,
             "faults": self._inject_faults,
+            "die": self._insert_die,
         }
 
     def join(self, connection: Connection) -> bool:
@@ -152,6 +153,12 @@ class ControlPort:
         if FaultPlan.parse(spec).disks:
             raise StationError("faults: those of the disk happen in the process that measures; this is the bench's")
         self._bench.inject_faults(spec)
+
+    def _insert_die(self, request: Mapping[str, Any]) -> None:
+        name = request.get("name")
+        if not isinstance(name, str):
+            raise StationError(f"die: name must be text, got {name!r}")
+        self._bench.insert_die(name)
 
 
 def _choice(request: Mapping[str, Any], key: str, known: Mapping[str, object]) -> str:
