@@ -24,6 +24,8 @@ __all__ = [
     "SwitchMatrix",
     "TemperatureController",
     "TemperatureLimits",
+    "WaveformLimits",
+    "WaveformSource",
 ]
 
 
@@ -191,6 +193,46 @@ class PulseSource(Protocol):
 
     def fire(self) -> None:
         """Trigger one pulse on all outputs at the same instant and return when it is over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WaveformLimits:
+    """What a generator can play from its waveform memory into an open circuit.
+
+    Attributes
+    ----------
+    most_samples : int
+    min_sample_s, max_duration_s : float, unit s
+        Shortest sample, longest waveform.
+    max_level_v : float, unit V
+        Of either sign.
+    """
+
+    most_samples: int
+    min_sample_s: float
+    max_duration_s: float
+    max_level_v: float
+
+
+@runtime_checkable
+class WaveformSource(PulseSource, Protocol):
+    """A pulse generator that also plays a given course of levels once, on outputs that start together.
+
+    After waveforms, ``prepare`` leaves the outputs off.
+    """
+
+    waveform_limits: WaveformLimits
+
+    def load_waveforms(self, levels_v: Mapping[int, Sequence[float]], *, sample_s: float) -> None:
+        """Switch every output off and lay a waveform of equal samples, held level by level, on each named one.
+
+        Before and after it, and on an output that is not named, is 0 V. It replaces a pulse that was prepared.
+        """
+        ...
+
+    def play(self) -> None:
+        """Trigger the waveforms once, at the same instant, and return when they are over."""
         ...
 
 

@@ -6,7 +6,7 @@ Not here: closed-loop programming (:mod:`labctl.tuning`), figures of merit (:mod
 from labctl.array.access import CrossbarAccess
 from labctl.array.readings import CellMap, CellReading, PulseRecord, as_map
 from labctl.array.schemes import LineVoltages, Scheme, line_voltages
-from labctl.array.selection import parse_cells
+from labctl.array.selection import format_cells, parse_cells
 from labctl.array.targets import Levels, load_target, target_names
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "PulseRecord",
     "Scheme",
     "as_map",
+    "format_cells",
     "line_voltages",
     "load_target",
     "parse_cells",

@@ -43,6 +43,14 @@ class CellAccess(Protocol):
         """Hold one cell at one voltage and measure its current ``count`` times; end at 0 V."""
         ...
 
+    def play(self, row: int, column: int, levels_v: Sequence[float], *, sample_s: float) -> PulseRecord:
+        """Play one waveform of equal samples across one cell by the generator, from 0 V and back to it."""
+        ...
+
+    def check_waveform(self, levels_v: Sequence[float], *, sample_s: float) -> None:
+        """Refuse a waveform that cannot be played; nothing is sent."""
+        ...
+
     def limit_current(self, current_limit_a: float) -> None:
         """Set the compliance of what follows; every source is at 0 V meanwhile."""
         ...

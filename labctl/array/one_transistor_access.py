@@ -8,17 +8,15 @@ from contextlib import closing, contextmanager
 from typing import Any, ClassVar, Literal
 
 from labctl.array.channel_meter import ChannelMeter
+from labctl.array.line_generator import LineGenerator
 from labctl.array.prepared_access import PreparedAccess, generator_choice, need_levels, smu_choice
 from labctl.array.readings import CellReading, PulseRecord
-from labctl.array.sources import GeneratorRows, RackStation, find_gate, find_generator, find_matrix, find_smus
+from labctl.array.sources import RackStation, find_gate, find_generator, find_matrix, find_smus
 from labctl.array.wires import LineSwitch
 from labctl.errors import StationError
 from labctl.roles import SourceMeter
 
 __all__ = ["OneTransistorAccess"]
-
-# edge of generator pulses, unless the generator is slower
-_EDGE_S = 1e-8
 
 
 class OneTransistorAccess(PreparedAccess):
@@ -63,7 +61,8 @@ class OneTransistorAccess(PreparedAccess):
         self._plate, self._plate_row = smu.word, smu.word_row
         self._bit, self._bit_row = smu.bit, smu.bit_row
         self._gate = find_gate(station, control)
-        self._generator: GeneratorRows | None = find_generator(station)
+        generator = find_generator(station)
+        self._generator = None if generator is None else LineGenerator(generator)
         self._ground = wiring.row_of("ground")
         self._lines = LineSwitch(find_matrix(station), wiring)
         self._gates = LineSwitch(self._gate.matrix, control)
@@ -74,7 +73,6 @@ class OneTransistorAccess(PreparedAccess):
             _gate_level(station, key) for key in ("gate_read_v", "gate_set_v", "gate_reset_v")
         )
         self._meter = ChannelMeter(self._bit, self._bit, self.read_voltage_v)
-        self._generator_width_s: float | None = None
 
     def read(self, row: int, column: int) -> CellReading:
         """Read one cell at low voltage, the bit line above the plate.
@@ -231,6 +229,59 @@ class OneTransistorAccess(PreparedAccess):
                 driving.set_voltage(0.0)
         return readings
 
+    def check_waveform(self, levels_v: Sequence[float], *, sample_s: float) -> None:
+        """Refuse a waveform that cannot be played; nothing is sent.
+
+        The gate has one level for all of it, and it is another for SET than for RESET: one sign only.
+
+        Parameters
+        ----------
+        levels_v : sequence of float, unit V
+            Bit line above plate.
+        sample_s : float, unit s
+            Time at each level.
+
+        Raises
+        ------
+        StationError, ValueError
+            If there is no generator, it cannot play this, or the sign changes.
+        """
+        self._checked_waveform(levels_v, sample_s)
+
+    def play(self, row: int, column: int, levels_v: Sequence[float], *, sample_s: float) -> PulseRecord:
+        """Play one waveform of one sign across one cell by the generator, from 0 V and back to it.
+
+        Parameters
+        ----------
+        row, column : int
+            Gate and bit line, from 0.
+        levels_v : sequence of float, unit V
+            Bit line above plate.
+        sample_s : float, unit s
+            Time at each level; the gate is on a few milliseconds longer than all of them.
+
+        Returns
+        -------
+        PulseRecord
+            Largest level and whole duration.
+
+        Raises
+        ------
+        StationError
+            If the cell lies outside the array.
+        ValueError
+            As :meth:`check_waveform`.
+        """
+        generator = self._checked_waveform(levels_v, sample_s)
+        peak_v, is_set = max(levels_v, key=abs), max(levels_v) > 0.0
+        self._select(row, column)
+        output = generator.outputs[0 if is_set else 1]
+        generator.load({output: [abs(level_v) for level_v in levels_v]}, sample_s=sample_s)
+        self._reach_generator(generator, (row, column), is_set=is_set)
+        with self._open_gate(self._gate_for(peak_v)):
+            generator.play()
+        return self._record((row, column), peak_v, sample_s * len(levels_v), "generator")
+
     def source_for(self, width_s: float) -> Literal["smu", "generator"]:
         """Return which source gives a pulse of this width.
 
@@ -252,11 +303,25 @@ class OneTransistorAccess(PreparedAccess):
             return "smu"
         choices = [smu_choice(self._bit)]
         if self._generator is not None:
-            limits = self._generator.source.limits
+            limits = self._generator.limits
             if self._settings.pulse_with != "smu" and limits.min_width_s <= width_s <= limits.max_width_s:
                 return "generator"
-            choices.append(generator_choice(self._generator.source))
+            choices.append(generator_choice(self._generator.limits))
         raise self._no_source(width_s, choices)
+
+    def _checked_waveform(self, levels_v: Sequence[float], sample_s: float) -> LineGenerator:
+        if self._generator is None or self._settings.pulse_with == "smu":
+            raise ValueError(
+                f"array: a waveform comes from a generator on matrix rows, not with pulse_with="
+                f"{self._settings.pulse_with!r}"
+            )
+        if min(levels_v, default=0.0) < 0.0 < max(levels_v, default=0.0):
+            raise ValueError(
+                "array: a waveform across a cell with a transistor must keep one sign, as its gate has one level for "
+                "all of it and another for RESET than for SET; give its parts one after the other"
+            )
+        self._generator.check({self._generator.outputs[0]: levels_v}, sample_s=sample_s)
+        return self._generator
 
     def _gate_for(self, voltage_v: float) -> float:
         return self._set_v if voltage_v >= 0.0 else self._reset_v
@@ -291,25 +356,21 @@ class OneTransistorAccess(PreparedAccess):
         finally:
             self._gate.source.set_voltage(0.0)
 
-    def _fire(self, generator: GeneratorRows, cell: tuple[int, int], voltage_v: float, width_s: float) -> None:
+    def _fire(self, generator: LineGenerator, cell: tuple[int, int], voltage_v: float, width_s: float) -> None:
         """Let the first output pulse the bit line, or the second the plate."""
-        bit_output, plate_output = sorted(generator.rows)[:2]
         self._select(*cell)
-        if self._generator_width_s != width_s:
-            edge_s = max(_EDGE_S, generator.source.limits.min_edge_s)
-            generator.source.prepare(width_s=width_s, edge_s=edge_s)
-            if self._generator_width_s is None:
-                generator.source.output_on()
-            self._generator_width_s = width_s
-        if voltage_v >= 0.0:
-            self._reach(*cell, generator.rows[bit_output], self._plate_row)
-            output = bit_output
-        else:
-            self._reach(*cell, self._ground, generator.rows[plate_output])
-            output = plate_output
+        generator.arm(width_s)
+        output = self._reach_generator(generator, cell, is_set=voltage_v >= 0.0)
         with self._open_gate(self._gate_for(voltage_v)):
-            generator.source.set_levels({output: abs(voltage_v)})
-            generator.source.fire()
+            generator.fire({output: abs(voltage_v)})
+
+    def _reach_generator(self, generator: LineGenerator, cell: tuple[int, int], *, is_set: bool) -> int:
+        """Hang the bit line on the first output, or the plate on the second, and return that output."""
+        if is_set:
+            self._reach(*cell, generator.rows[0], self._plate_row)
+        else:
+            self._reach(*cell, self._ground, generator.rows[1])
+        return generator.outputs[0 if is_set else 1]
 
     def _reach(self, row: int, column: int, bit_row: str, plate_row: str) -> None:
         """Hang the cell's bit line on one row, the plate and all other bit lines on another, its gate on the gate's."""
@@ -337,9 +398,8 @@ class OneTransistorAccess(PreparedAccess):
         self._gates.open_all()
 
     def _end(self) -> None:
-        if self._generator is not None and self._generator_width_s is not None:
-            self._generator.source.output_off()
-            self._generator_width_s = None
+        if self._generator is not None:
+            self._generator.off()
         self._gates.open_all()
         self._lines.open_all()
 

@@ -15,7 +15,7 @@ from labctl.array.readings import CellReading, PulseRecord, cell_reading
 from labctl.array.schemes import FULL_STRESS_V, Scheme
 from labctl.array.sources import RackStation
 from labctl.errors import StationError
-from labctl.roles import PulseSource, Reading, SourceMeter
+from labctl.roles import PulseLimits, Reading, SourceMeter
 
 __all__ = ["AccessSettings", "PreparedAccess", "generator_choice", "need_levels", "smu_choice"]
 
@@ -141,6 +141,44 @@ class PreparedAccess(ABC):
         self._end()
         self._forget_zero()
 
+    def check_waveform(self, levels_v: Sequence[float], *, sample_s: float) -> None:
+        """Refuse a waveform that cannot be played; nothing is sent.
+
+        Parameters
+        ----------
+        levels_v : sequence of float, unit V
+        sample_s : float, unit s
+            Time at each level.
+
+        Raises
+        ------
+        ValueError
+            Always, where the geometry plays none.
+        """
+        raise self._no_waveform(levels_v, sample_s)
+
+    def play(self, row: int, column: int, levels_v: Sequence[float], *, sample_s: float) -> PulseRecord:
+        """Play one waveform across one cell, from 0 V and back to it.
+
+        Parameters
+        ----------
+        row, column : int
+        levels_v : sequence of float, unit V
+        sample_s : float, unit s
+            Time at each level.
+
+        Returns
+        -------
+        PulseRecord
+            Largest level and whole duration.
+
+        Raises
+        ------
+        ValueError
+            Always, where the geometry plays none.
+        """
+        raise self._no_waveform(levels_v, sample_s)
+
     @abstractmethod
     def _channels(self) -> tuple[SourceMeter, ...]:
         """Channels of source-measure units, in the order in which they are switched on."""
@@ -208,6 +246,12 @@ class PreparedAccess(ABC):
     def _record(self, cell: tuple[int, int], voltage_v: float, width_s: float, source: str) -> PulseRecord:
         return PulseRecord(*cell, voltage_v, width_s, source, self._clock.now_s())
 
+    def _no_waveform(self, levels_v: Sequence[float], sample_s: float) -> ValueError:
+        return ValueError(
+            f"array: {self._GEOMETRY} cannot take a waveform of {len(levels_v)} samples of {sample_s:.4g} s: that "
+            "needs a generator on rows of a matrix, and a cell between a word and a bit line"
+        )
+
     def _smu_gives(self, channel: SourceMeter, width_s: float) -> bool:
         return self._settings.pulse_with != "generator" and width_s >= channel.limits.min_pulse_s
 
@@ -232,18 +276,18 @@ def smu_choice(channel: SourceMeter) -> str:
     return f"smu: at least {channel.limits.min_pulse_s:.4g} s"
 
 
-def generator_choice(source: PulseSource) -> str:
+def generator_choice(limits: PulseLimits) -> str:
     """Say what pulses of a generator can be.
 
     Parameters
     ----------
-    source : PulseSource
+    limits : PulseLimits
 
     Returns
     -------
     str
     """
-    return f"generator: {source.limits.min_width_s:.4g} s to {source.limits.max_width_s:.4g} s"
+    return f"generator: {limits.min_width_s:.4g} s to {limits.max_width_s:.4g} s"
 
 
 def need_levels(levels_v: Sequence[float]) -> None:

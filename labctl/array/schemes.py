@@ -43,6 +43,11 @@ class LineVoltages:
     other_bit_v: float | None
 
     @property
+    def driven_v(self) -> tuple[float, float, float, float]:
+        """The levels in the order of outputs, unit V: word and bit line of the cell, other word and bit lines or 0."""
+        return self.selected_word_v, self.selected_bit_v, self.other_word_v or 0.0, self.other_bit_v or 0.0
+
+    @property
     def half_select_v(self) -> float | None:
         """Largest magnitude on a cell that is not selected, unit V; None where lines float."""
         if self.other_word_v is None or self.other_bit_v is None:

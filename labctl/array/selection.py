@@ -1,15 +1,16 @@
-"""Which cells a procedure shall visit, from the text of a parameter.
+"""Which cells a procedure shall visit, from the text of a parameter, and back.
 
 Rows are word lines and columns bit lines, counted from 0. Not here: target maps (:mod:`labctl.array.targets`).
 """
 
 import csv
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from labctl.errors import StationError
 
-__all__ = ["parse_cells"]
+__all__ = ["format_cells", "parse_cells"]
 
 _FORMS = (
     "'all', 'ROW,COLUMN' such as '3,4', ranges such as '0:8,0:32', several of these with ';' between them, 'diagonal', "
@@ -46,6 +47,66 @@ def parse_cells(text: str, shape: tuple[int, int]) -> list[tuple[int, int]]:
         return _from_mask(Path(stripped), shape)
     # a cell that is named twice is visited once
     return list(dict.fromkeys(cell for part in stripped.split(";") for cell in _part(part.strip(), shape, text)))
+
+
+def format_cells(cells: Iterable[tuple[int, int]], shape: tuple[int, int]) -> str:
+    """Return a short text that names cells, for :func:`parse_cells`.
+
+    Parameters
+    ----------
+    cells : iterable of (int, int)
+        In any order; the text names each once, block by block.
+    shape : tuple of int
+        Rows and columns of the array.
+
+    Returns
+    -------
+    str
+        Such as ``"all"``, ``"diagonal"``, ``"3,4"``, ``"3,:"`` (a word line), ``"0:8,0:32;9,1"``.
+
+    Raises
+    ------
+    StationError
+        If there is no cell, or one outside the array.
+    """
+    chosen = set(cells)
+    rows, columns = shape
+    outside = [cell for cell in chosen if not (0 <= cell[0] < rows and 0 <= cell[1] < columns)]
+    if outside or not chosen:
+        named = ", ".join(map(str, sorted(outside)[:3])) or "none"
+        raise StationError(f"cells: at least one cell of the {rows} x {columns} array must be named, got {named}")
+    if len(chosen) == rows * columns:
+        return "all"
+    if len(chosen) > 1 and chosen == {(index, index) for index in range(min(shape))}:
+        return "diagonal"
+    return ";".join(f"{_span(*block[0], rows)},{_span(*block[1], columns)}" for block in _blocks(chosen))
+
+
+def _blocks(chosen: set[tuple[int, int]]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Return blocks of (first row, end), (first column, end) that cover cells, each once."""
+    by_row: dict[int, list[tuple[int, int]]] = {}
+    for row, column in sorted(chosen):
+        spans = by_row.setdefault(row, [])
+        if spans and spans[-1][1] == column:
+            spans[-1] = (spans[-1][0], column + 1)
+        else:
+            spans.append((column, column + 1))
+    # a span that the row above has too grows downwards
+    growing: dict[tuple[int, int], int] = {}
+    blocks = []
+    for row in range(min(by_row), max(by_row) + 2):
+        spans = by_row.get(row, [])
+        for span in [span for span in growing if span not in spans]:
+            blocks.append(((growing.pop(span), row), span))
+        for span in spans:
+            growing.setdefault(span, row)
+    return sorted(blocks)
+
+
+def _span(first: int, end: int, count: int) -> str:
+    if (first, end) == (0, count) and count > 1:
+        return ":"
+    return str(first) if end == first + 1 else f"{first}:{end}"
 
 
 def _part(part: str, shape: tuple[int, int], text: str) -> list[tuple[int, int]]:

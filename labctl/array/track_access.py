@@ -140,7 +140,7 @@ class TrackAccess(DirectAccess):
         limits = self._generator.limits
         if limits.min_width_s <= width_s <= limits.max_width_s:
             return "generator"
-        raise self._no_source(width_s, [generator_choice(self._generator)])
+        raise self._no_source(width_s, [generator_choice(self._generator.limits)])
 
     def _end(self) -> None:
         if self._width_s is not None:

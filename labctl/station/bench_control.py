@@ -68,8 +68,8 @@ class BenchControl:
         Parameters
         ----------
         action : str
-            ``"save"`` the die, ``"stop"``, ``"sleep"`` (with ``duration_s``, unit s: let it pass at once) or
-            ``"faults"`` (with ``spec``).
+            ``"save"`` the die, ``"stop"``, ``"sleep"`` (with ``duration_s``, unit s: let it pass at once),
+            ``"faults"`` (with ``spec``) or ``"die"`` (with ``name``: put another one in).
         **arguments : str or float
             What the action needs.
 

@@ -14,8 +14,9 @@ energy of one pulse or staircase step
 Before an output goes on, the instrument is asked for its settings and its error queue: where they differ from what was
 prepared, or where the queue holds anything, the output stays off.
 
-Not here: the comparison with the limits (:mod:`labctl.station.guard`), relays (:mod:`labctl.station.switching`), what
-an instrument can do (the drivers refuse that), reading the file (:mod:`labctl.station.station_file`).
+Not here: the comparison with the limits (:mod:`labctl.station.guard`), relays (:mod:`labctl.station.switching`),
+waveforms (:mod:`labctl.station.waveform_envelope`), what an instrument can do (the drivers refuse that), reading the
+file (:mod:`labctl.station.station_file`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,9 +25,10 @@ from labctl.errors import EnvelopeError, InstrumentError
 from labctl.roles import PulseLimits, PulseSource, Reading, SourceMeter, SourceMeterLimits
 from labctl.station.guard import Guard
 
-__all__ = ["EnvelopedPulseSource", "EnvelopedSourceMeter"]
+__all__ = ["SOURCE_OHM", "EnvelopedPulseSource", "EnvelopedSourceMeter", "available_power_w"]
 
-_SOURCE_OHM = 50.0
+SOURCE_OHM = 50.0
+"""Source impedance of a pulse generator, unit ohm."""
 
 
 class EnvelopedSourceMeter:
@@ -242,6 +244,11 @@ class EnvelopedSourceMeter:
         for terminal in levels_v:
             self._guard.levels_v[terminal] = 0.0
 
+    @property
+    def prepared_limit_a(self) -> float | None:
+        """Compliance that was prepared, unit A; None before that, and where the instrument may have lost it."""
+        return self._current_limit_a if self._terminal in self._guard.prepared else None
+
     def _known_limit_a(self) -> float:
         if self._terminal not in self._guard.prepared:
             raise EnvelopeError(f"{self._terminal}: the current limit is not known; call prepare() first")
@@ -277,7 +284,7 @@ class EnvelopedPulseSource:
             min_width_s=limits.min_width_s,
             max_width_s=min(limits.max_width_s, envelope.pulse_width_s),
             min_edge_s=limits.min_edge_s,
-            max_level_v=min(limits.max_level_v, envelope.voltage_v, envelope.current_a * _SOURCE_OHM),
+            max_level_v=min(limits.max_level_v, envelope.voltage_v, envelope.current_a * SOURCE_OHM),
         )
 
     def prepare(self, *, width_s: float, edge_s: float) -> None:
@@ -293,7 +300,7 @@ class EnvelopedPulseSource:
             If the width, with the present levels, is outside the envelope; nothing is sent.
         """
         levels_v = (self._guard.levels_v[terminal] for terminal in self._terminals.values())
-        self._guard.check_stimulus(self._key, width_s, _available_power_w(levels_v))
+        self._guard.check_stimulus(self._key, width_s, available_power_w(levels_v))
         self._guard.prepared.discard(self._key)
         self._inner.prepare(width_s=width_s, edge_s=edge_s)
         self._width_s = width_s
@@ -317,8 +324,8 @@ class EnvelopedPulseSource:
         levels = {terminal: levels_v.get(output, 0.0) for output, terminal in self._terminals.items()}
         self._guard.check_levels(self._key, levels)
         for terminal, level_v in levels.items():
-            self._guard.check_current(terminal, "level / 50 ohm", abs(level_v) / _SOURCE_OHM)
-        self._guard.check_stimulus(self._key, width_s, _available_power_w(levels.values()))
+            self._guard.check_current(terminal, "level / 50 ohm", abs(level_v) / SOURCE_OHM)
+        self._guard.check_stimulus(self._key, width_s, available_power_w(levels.values()))
         known = f"{self._key}.levels"
         self._guard.prepared.discard(known)
         with self._guard.stimulating(levels, 0.0):
@@ -336,7 +343,7 @@ class EnvelopedPulseSource:
         InstrumentFault
             If the instrument says otherwise or complains; the outputs stay off.
         """
-        self._known_width_s()
+        self._check_prepared()
         self._guard.check_known(self._key)
         self._read_back()
         self._guard.on.update(self._terminals.values())
@@ -362,14 +369,28 @@ class EnvelopedPulseSource:
         with self._guard.stimulating(self._terminals.values(), width_s):
             self._inner.fire()
 
+    def _check_prepared(self) -> None:
+        self._known_width_s()
+
     def _known_width_s(self) -> float:
         if self._key not in self._guard.prepared:
             raise EnvelopeError(f"{self._key}: the pulse width is not known; call prepare() first")
         return self._width_s
 
 
-def _available_power_w(levels_v: Iterable[float]) -> float:
-    return sum(level_v * level_v for level_v in levels_v) / (4.0 * _SOURCE_OHM)
+def available_power_w(levels_v: Iterable[float]) -> float:
+    """Return the most that the outputs of a generator can deliver.
+
+    Parameters
+    ----------
+    levels_v : iterable of float, unit V
+        Of each output, into an open circuit.
+
+    Returns
+    -------
+    float, unit W
+    """
+    return sum(level_v * level_v for level_v in levels_v) / (4.0 * SOURCE_OHM)
 
 
 def _not_numbers(levels_v: Sequence[float]) -> list[float]:

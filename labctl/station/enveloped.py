@@ -5,13 +5,14 @@ Not here: the rules (:mod:`labctl.station.envelope`, :mod:`labctl.station.switch
 """
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from labctl.errors import StationError
 from labctl.roles import PulseSource, SourceMeter, SwitchMatrix, TemperatureController
 from labctl.station.envelope import EnvelopedPulseSource, EnvelopedSourceMeter
 from labctl.station.guard import Guard
 from labctl.station.heating import EnvelopedTemperatureController
+from labctl.station.present import connected_lines, present_outputs
 from labctl.station.station_file import Envelope, Sample, StationFile
 from labctl.station.switching import EnvelopedSwitchMatrix
 from labctl.station.wiring import Wiring
@@ -127,6 +128,29 @@ class EnvelopedRoles:
                 " limit in envelope.temperature_k"
             )
         return self._heater
+
+    def present(self) -> dict[str, Any]:
+        """Tell what outputs, relays and lines were told to be; nothing is asked of an instrument. Any thread may.
+
+        Returns
+        -------
+        dict
+            Ready for JSON. ``outputs`` as :func:`labctl.station.present.present_outputs`, with ``limit_a`` (prepared
+            compliance, unit A; None: not prepared); ``relays``: closed crosspoints by matrix, None where that is not
+            known; ``lines`` as :func:`labctl.station.present.connected_lines`; ``heaters``: whether each is on, or may
+            be; ``temperature_k``: last reading, unit K, None without one.
+        """
+        relays = {key: switch.wanted for key, switch in self._switches.items()}
+        outputs = present_outputs(self._guard)
+        for terminal, meter in self._source_meters.items():
+            outputs[terminal]["limit_a"] = meter.prepared_limit_a
+        return {
+            "outputs": outputs,
+            "relays": {key: None if closed is None else sorted(closed) for key, closed in relays.items()},
+            "lines": connected_lines(self.wiring, relays),
+            "heaters": dict(self._guard.heaters),
+            "temperature_k": None if self._heater is None else self._heater.last_measured_k,
+        }
 
     def _role(self, kind: str, known: Mapping[str, _T], name: str) -> _T:
         if name not in known:

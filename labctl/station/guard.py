@@ -42,6 +42,8 @@ class Guard:
         Terminals whose output is on, or may be.
     in_doubt : dict of str to float, unit s
         Terminals whose level is not known, with the longest time that their last stimulus can still last.
+    changing : frozenset of str
+        Those of them whose stimulus is on its way this moment, so that the doubt is no cause for worry yet.
     prepared : set of str
         Terminals, keys of pulse generators, and these with ``.levels``, whose settings are known.
     heaters : dict of str to bool
@@ -55,6 +57,7 @@ class Guard:
         self.standing: set[str] = set()
         self.on: set[str] = set()
         self.in_doubt: dict[str, float] = {}
+        self.changing: frozenset[str] = frozenset()
         self.prepared: set[str] = set()
         self.heaters: dict[str, bool] = {}
 
@@ -69,6 +72,7 @@ class Guard:
             How long the stimulus lasts.
         """
         before = self.in_doubt
+        self.changing = frozenset(terminals)
         self.in_doubt = before | dict.fromkeys(terminals, lasting_s)
         try:
             yield
@@ -80,6 +84,8 @@ class Guard:
             for terminal in terminals:
                 self.distrust(terminal.partition(".")[0], error)
             raise
+        finally:
+            self.changing = frozenset()
         self.in_doubt = before
 
     def distrust(self, key: str, error: InstrumentError) -> None:

@@ -27,11 +27,14 @@ class EnvelopedTemperatureController:
     ----------
     limits : TemperatureLimits
         Of the instrument and the envelope.
+    last_measured_k : float or None, unit K
+        Last reading of the sensor.
     """
 
     def __init__(self, inner: TemperatureController, key: str, guard: Guard) -> None:
         self._inner, self._key, self._guard = inner, key, guard
         guard.heaters[key] = False
+        self.last_measured_k: float | None = None
         most_k = guard.envelope.temperature_k
         if most_k is None:
             raise ValueError(f"{key}: a temperature controller needs envelope.temperature_k")
@@ -70,7 +73,9 @@ class EnvelopedTemperatureController:
         Reading
             Unit K.
         """
-        return self._inner.measure_temperature()
+        reading = self._inner.measure_temperature()
+        self.last_measured_k = reading.value
+        return reading
 
     def is_stable(self, band_k: float) -> bool:
         """Tell whether the sensor is now near the set-point.

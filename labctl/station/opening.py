@@ -6,13 +6,14 @@ Nothing but ``*IDN?`` is sent. Not here: whether they are off, what is done with
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import pyvisa
 
 from labctl.errors import InstrumentError, LabError, StationError
 from labctl.roles import Identity
 from labctl.station.ownership import Ownership
-from labctl.station.station_file import InstrumentEntry, StationFile
+from labctl.station.station_file import RECORDED, InstrumentEntry, StationFile
 from labctl_instruments import drivers
 from labctl_instruments.link import LinkedInstrument
 
@@ -53,12 +54,14 @@ class Rack:
         self.drivers.clear()
 
 
-def open_rack(content: StationFile) -> Rack:
+def open_rack(content: StationFile, served: Mapping[str, Any] | None = None) -> Rack:
     """Own, open and identify every instrument of a station file.
 
     Parameters
     ----------
     content : StationFile
+    served : mapping of str to object, optional
+        What a served bench tells about itself, for a recording.
 
     Returns
     -------
@@ -74,13 +77,16 @@ def open_rack(content: StationFile) -> Rack:
     """
     classes = _classes(content)
     try:
-        manager = pyvisa.ResourceManager(content.visa_library)
+        manager = pyvisa.ResourceManager(_of_pyvisa(content.visa_library))
     except (pyvisa.errors.Error, ImportError, OSError, ValueError) as error:
         raise StationError(
             f"{content.file}: visa_library: {content.visa_library!r} cannot be opened: {error}; "
             'use "@py", "" for the installed VISA, or "<bench>@labctl"'
         ) from error
-    in_process = hasattr(manager.visalib, "clock")
+    library: Any = manager.visalib
+    if served is not None and content.visa_library.startswith(RECORDED):
+        library.describe_bench(served)
+    in_process = hasattr(library, "clock")
     try:
         ownership = Ownership(() if in_process else (entry.resource for entry in content.instruments.values()))
     except BaseException:
@@ -115,6 +121,12 @@ def collect_failure(failures: list[str], key: str, action: Callable[[str], None]
         action(key)
     except LabError as error:
         failures.append(str(error))
+
+
+def _of_pyvisa(library: str) -> str:
+    """A station file may leave out who records: PyVISA looks for the backend behind the last @."""
+    is_recorded = library.startswith(RECORDED) and not library.endswith("@labctl@labctl")
+    return f"{library}@labctl" if is_recorded else library
 
 
 def _classes(content: StationFile) -> dict[str, type[LinkedInstrument]]:

@@ -19,12 +19,10 @@ from pathlib import Path
 from pyvisa.rname import to_canonical_name
 
 from labctl.errors import StationError
+from labctl.file_lock import lock_file
 from labctl.home import labctl_home
 
 __all__ = ["Ownership"]
-
-# far behind the text, because Windows also forbids others to read a locked byte
-_LOCKED_BYTE = 0x7FFF_0000
 
 
 class Ownership:
@@ -83,7 +81,7 @@ def _take(name: str) -> int:
             f"{path}: the lock of {name} cannot be made: {error.strerror}; check the folder or set LABCTL_HOME"
         ) from error
     try:
-        _lock(descriptor)
+        lock_file(descriptor)
     except OSError as error:
         holder = _holder(descriptor)
         os.close(descriptor)
@@ -112,24 +110,11 @@ def _holder(descriptor: int) -> str:
 
 
 if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        finally:
-            os.lseek(descriptor, 0, os.SEEK_SET)
 
     def _is_gone(pid: int) -> bool:
         return False  # there a lock ends with its process
 
 else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        # flock, not lockf: it also refuses a second opener inside one process
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _is_gone(pid: int) -> bool:
         try:

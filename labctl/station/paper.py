@@ -9,6 +9,7 @@ Not here: what is noted (:mod:`labctl.station.record`), the runs of a procedure 
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby, zip_longest
 from math import copysign
 from typing import Any
 
@@ -25,13 +26,15 @@ from labctl.roles import (
     SourceMeter,
     SwitchMatrix,
     TemperatureController,
+    WaveformSource,
 )
-from labctl.station.envelope import EnvelopedPulseSource, EnvelopedSourceMeter
+from labctl.station.envelope import SOURCE_OHM, EnvelopedSourceMeter, available_power_w
 from labctl.station.enveloped import EnvelopedRoles
 from labctl.station.heating import EnvelopedTemperatureController
-from labctl.station.record import Record, Stimulus
+from labctl.station.record import Record, Stimulus, TracedStimulus
 from labctl.station.station_file import StationFile
 from labctl.station.switching import EnvelopedSwitchMatrix
+from labctl.station.waveform_envelope import enveloped_generator
 from labctl.station.wiring import GROUND, MatrixWiring, Wiring
 from labctl_instruments import drivers
 from labctl_instruments.link import LinkedInstrument
@@ -40,7 +43,6 @@ __all__ = ["PaperStation"]
 
 # nominal: a message, relays that settle, what auto-range adds to a reading below a small current
 _MESSAGE_S, _RELAYS_S, _AUTO_RANGE_S, _LITTLE_A = 2e-4, 1e-3, 0.1, 1e-6
-_SOURCE_OHM = 50.0
 _ROOM_K = 300.0
 # an ammeter shows a little more than its range
 _OVER_RANGE = 1.02
@@ -64,7 +66,7 @@ class PaperStation(EnvelopedRoles):
         Nominal time of the rack.
     in_process, simulated : bool
         True: nothing outlives this process.
-    bench_info : None
+    bench_info, replay_of : None
     instruments : dict
         Empty: there are none.
 
@@ -79,12 +81,17 @@ class PaperStation(EnvelopedRoles):
         self.clock = VirtualClock()
         self.in_process = self.simulated = True
         self.bench_info: dict[str, Any] | None = None
+        self.replay_of: str | None = None
         self.instruments: dict[str, Instrument] = {}
         rack = _Rack(content, conductance_s, record, self.clock)
         for key, driver in _paper_drivers(content).items():
             if isinstance(driver, PulseSource):
-                source = _PaperPulseSource(rack, key, driver)
-                self._pulse_sources[key] = EnvelopedPulseSource(source, key, self._guard, _nobody)
+                source = (
+                    _PaperWaveformSource(rack, key, driver)
+                    if isinstance(driver, WaveformSource)
+                    else _PaperPulseSource(rack, key, driver)
+                )
+                self._pulse_sources[key] = enveloped_generator(source, key, self._guard, _nobody)
             if key == content.temperature_controller and isinstance(driver, TemperatureController):
                 self._heater = EnvelopedTemperatureController(_PaperHeater(rack, driver), key, self._guard)
             if isinstance(driver, SwitchMatrix):
@@ -118,6 +125,15 @@ class PaperStation(EnvelopedRoles):
         Parameters
         ----------
         spec : str
+            Not used.
+        """
+
+    def insert_die(self, name: str) -> None:
+        """Do nothing: on paper, dies do not differ.
+
+        Parameters
+        ----------
+        name : str
             Not used.
         """
 
@@ -188,7 +204,7 @@ class _PaperSourceMeter:
             integration_plc=integration_plc,
         )
         self._rack.clock.sleep(_MESSAGE_S)
-        self._rack.levels_v[self._terminal] = 0.0
+        self._rest()
         self._limit_a, self._range_a, self._plc = current_limit_a, measure_range_a, integration_plc
 
     def output_on(self) -> None:
@@ -200,9 +216,12 @@ class _PaperSourceMeter:
     def set_voltage(self, voltage_v: float) -> None:
         self._driver.set_voltage(voltage_v)
         self._rack.clock.sleep(_MESSAGE_S)
+        if voltage_v == 0.0:
+            self._rest()
+            return
         self._rack.levels_v[self._terminal] = voltage_v
-        if voltage_v != 0.0:
-            self._rack.record.add(Stimulus("level", ((self._terminal, voltage_v),), None, self._limit_a, None))
+        level = Stimulus("level", ((self._terminal, voltage_v),), None, self._limit_a, None)
+        self._rack.record.add(level, start_s=self._rack.clock.now_s())
 
     def measure_current(self) -> Reading:
         return self._reading(self._rack.current_a(self._terminal), "A")
@@ -219,7 +238,7 @@ class _PaperSourceMeter:
             self._rack.levels_v[self._terminal] = level_v
             self._note("staircase step", {self._terminal: level_v}, dwell_s, abs(level_v) * self._limit_a)
             readings.append(self.measure_current())
-        self._rack.levels_v[self._terminal] = 0.0
+        self._rest()
         return readings
 
     def pulse(self, level_v: float, *, width_s: float, partner: SourceMeter | None, partner_level_v: float) -> None:
@@ -233,7 +252,13 @@ class _PaperSourceMeter:
 
     def _note(self, kind: str, levels_v: Mapping[str, float], width_s: float, power_w: float) -> None:
         self._rack.clock.sleep(_MESSAGE_S + width_s)
-        self._rack.record.add(Stimulus(kind, tuple(levels_v.items()), width_s, self._limit_a, power_w * width_s))
+        stimulus = Stimulus(kind, tuple(levels_v.items()), width_s, self._limit_a, power_w * width_s)
+        self._rack.record.add(stimulus, start_s=self._rack.clock.now_s() - width_s)
+
+    def _rest(self) -> None:
+        if self._rack.levels_v.get(self._terminal, 0.0) != 0.0:
+            self._rack.record.rest(self._terminal, start_s=self._rack.clock.now_s())
+        self._rack.levels_v[self._terminal] = 0.0
 
     def _reading(self, value: float, unit: str) -> Reading:
         auto_s = _AUTO_RANGE_S if self._range_a is None and abs(value) < _LITTLE_A else 0.0
@@ -277,9 +302,48 @@ class _PaperPulseSource:
         self._driver.fire()
         self._rack.clock.sleep(_MESSAGE_S + self._width_s)
         levels_v = tuple((f"{self._key}.{output}", level_v) for output, level_v in self._levels_v.items() if level_v)
-        power_w = sum(level_v * level_v for _, level_v in levels_v) / (4.0 * _SOURCE_OHM)
-        limit_a = max((abs(level_v) for _, level_v in levels_v), default=0.0) / _SOURCE_OHM
-        self._rack.record.add(Stimulus("pulse", levels_v, self._width_s, limit_a, power_w * self._width_s))
+        power_w = available_power_w(level_v for _, level_v in levels_v)
+        limit_a = max((abs(level_v) for _, level_v in levels_v), default=0.0) / SOURCE_OHM
+        pulse = Stimulus("pulse", levels_v, self._width_s, limit_a, power_w * self._width_s)
+        self._rack.record.add(pulse, start_s=self._rack.clock.now_s() - self._width_s)
+
+
+class _PaperWaveformSource(_PaperPulseSource):
+    """A generator with waveforms whose driver refuses, and sends nothing."""
+
+    def __init__(self, rack: _Rack, key: str, driver: WaveformSource) -> None:
+        super().__init__(rack, key, driver)
+        self._player = driver
+        self.waveform_limits = driver.waveform_limits
+        self._course: list[tuple[float, ...]] = []
+        self._terminals: list[str] = []
+        self._sample_s = 0.0
+
+    def load_waveforms(self, levels_v: Mapping[int, Sequence[float]], *, sample_s: float) -> None:
+        self._player.load_waveforms(levels_v, sample_s=sample_s)
+        self._rack.clock.sleep(_MESSAGE_S)
+        self._terminals = [f"{self._key}.{output}" for output in levels_v]
+        self._course, self._sample_s = list(zip_longest(*levels_v.values(), fillvalue=0.0)), sample_s
+
+    def play(self) -> None:
+        self._player.play()
+        duration_s = len(self._course) * self._sample_s
+        self._rack.clock.sleep(_MESSAGE_S + duration_s)
+        peaks_v = [max(levels_v, key=abs) for levels_v in zip(*self._course, strict=True)]
+        stimulus = Stimulus(
+            "waveform",
+            tuple(zip(self._terminals, peaks_v, strict=True)),
+            duration_s,
+            max(abs(peak_v) for peak_v in peaks_v) / SOURCE_OHM,
+            sum(available_power_w(levels_v) for levels_v in self._course) * self._sample_s,
+        )
+        start_s, place = self._rack.clock.now_s() - duration_s, 0
+        course = []
+        for levels, run in groupby([*self._course, (0.0,) * len(peaks_v)]):
+            named = tuple(zip(self._terminals, levels, strict=True))
+            course.append(TracedStimulus(start_s + place * self._sample_s, named, None))
+            place += sum(1 for _ in run)
+        self._rack.record.add(stimulus, start_s=start_s, course=course)
 
 
 class _PaperSwitchMatrix:

@@ -1,19 +1,22 @@
-"""What a dry run notes: the stimuli that would be applied, how often, and their extremes.
+"""What a dry run notes: the stimuli that would be applied, when and how often, and their extremes.
 
 Not here: where they come from (:mod:`labctl.station.paper`).
 """
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from labctl.errors import Aborted
 
-__all__ = ["Enough", "Record", "Stimulus", "worst"]
+__all__ = ["TRACED", "Enough", "Record", "Stimulus", "TracedStimulus", "worst"]
 
 # different stimuli that are kept one by one; beyond that only their extremes count
 _KEPT = 1000
+# stimuli that are kept in their order, and what they and the steps of waveforms come to at most
+TRACED = 5000
+_MOST_STEPS = 4 * TRACED
 
 
 class Enough(Aborted):
@@ -27,9 +30,9 @@ class Stimulus:
     Attributes
     ----------
     kind : str
-        "level" (stands until the next one), "staircase step" or "pulse".
+        "level" (stands until the next one), "staircase step", "pulse" or "waveform".
     levels_v : tuple of (str, float), unit V
-        Terminal and level.
+        Terminal and level; of a waveform its peak.
     width_s : float or None, unit s
         None for a level.
     current_limit_a : float, unit A
@@ -45,6 +48,25 @@ class Stimulus:
     energy_j: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class TracedStimulus:
+    """One stimulus, or the return to rest after it, on the clock of the dry run.
+
+    Attributes
+    ----------
+    start_s : float, unit s
+        When it begins.
+    levels_v : tuple of (str, float), unit V
+        Terminal and level; 0 V where a terminal comes to rest.
+    width_s : float or None, unit s
+        Of a pulse, which falls back to 0 V; None for what stands until the terminal is given another level.
+    """
+
+    start_s: float
+    levels_v: tuple[tuple[str, float], ...]
+    width_s: float | None
+
+
 @dataclass
 class Record:
     """Notes of one dry run.
@@ -57,6 +79,11 @@ class Record:
         The same after so long.
     stimuli : Counter of Stimulus
         How often each was asked for; the first thousand different ones.
+    trace : list of TracedStimulus
+        The first stimuli in their order, at most :data:`TRACED`, with the returns to rest between them and the steps
+        of waveforms.
+    traced : int
+        Stimuli in the trace.
     count : int
         Stimuli of any kind.
     readings, relays : int
@@ -70,6 +97,8 @@ class Record:
     most_stimuli: int
     most_wall_s: float
     stimuli: Counter[Stimulus] = field(default_factory=Counter)
+    trace: list[TracedStimulus] = field(default_factory=list)
+    traced: int = 0
     count: int = 0
     readings: int = 0
     relays: int = 0
@@ -80,12 +109,16 @@ class Record:
     _until_s: float | None = None
     _is_over: bool = False
 
-    def add(self, stimulus: Stimulus) -> None:
+    def add(self, stimulus: Stimulus, *, start_s: float, course: Sequence[TracedStimulus] = ()) -> None:
         """Note a stimulus.
 
         Parameters
         ----------
         stimulus : Stimulus
+        start_s : float, unit s
+            When it began, on the clock of the dry run.
+        course : sequence of TracedStimulus
+            The steps of a waveform, which the trace takes instead.
 
         Raises
         ------
@@ -95,6 +128,12 @@ class Record:
         if self._is_over:
             return
         self.count += 1
+        has_room = self.traced < TRACED and len(self.trace) + len(course) <= _MOST_STEPS
+        if has_room and self.traced == self.count - 1:
+            stands = stimulus.kind != "pulse"
+            whole = TracedStimulus(start_s, stimulus.levels_v, None if stands else stimulus.width_s)
+            self.trace += course or (whole,)
+            self.traced += 1
         if stimulus in self.stimuli or len(self.stimuli) < _KEPT:
             self.stimuli[stimulus] += 1
         for terminal, level_v in stimulus.levels_v:
@@ -109,6 +148,18 @@ class Record:
             self._end(f"after {self.count} stimuli")
         elif now_s >= self._until_s:
             self._end(f"after {self.most_wall_s:g} s and {self.count} stimuli")
+
+    def rest(self, terminal: str, *, start_s: float) -> None:
+        """Note that a terminal returned to 0 V; no stimulus, so it does not count as one.
+
+        Parameters
+        ----------
+        terminal : str
+        start_s : float, unit s
+            When, on the clock of the dry run.
+        """
+        if self.trace and self.traced == self.count:
+            self.trace.append(TracedStimulus(start_s, ((terminal, 0.0),), None))
 
     def _end(self, when: str) -> None:
         self._is_over = True

@@ -16,7 +16,7 @@ from labctl.clock import Clock, WallClock
 from labctl.errors import InstrumentError, LabError, NotVerifiedOffError, StationError
 from labctl.roles import Identity, Instrument, PulseSource, SourceMeter, SwitchMatrix, TemperatureController
 from labctl.station.bench_control import BenchControl, served_bench_info
-from labctl.station.envelope import EnvelopedPulseSource, EnvelopedSourceMeter
+from labctl.station.envelope import EnvelopedSourceMeter
 from labctl.station.enveloped import EnvelopedRoles
 from labctl.station.guarded import GuardedInstrument
 from labctl.station.heating import EnvelopedTemperatureController
@@ -25,6 +25,7 @@ from labctl.station.read_back import ReadBack
 from labctl.station.station_file import StationFile, read_station_file
 from labctl.station.switching import EnvelopedSwitchMatrix
 from labctl.station.watched import Watched
+from labctl.station.waveform_envelope import enveloped_generator
 
 __all__ = ["Station"]
 
@@ -50,6 +51,8 @@ class Station(EnvelopedRoles):
     simulated : bool
     bench_info : dict or None
         What a simulated rack tells about itself.
+    replay_of : str or None
+        The recording that answers in place of instruments.
     instruments : dict of str to Instrument
         The instruments without their stimuli.
     """
@@ -65,13 +68,15 @@ class Station(EnvelopedRoles):
         self._opened = rack.drivers
         library: Any = rack.manager.visalib
         self.in_process = rack.in_process
-        self.clock: Clock = library.clock if rack.in_process else WallClock()
+        # one that is recorded shows the time of its operations, so that a replay sees the same
+        self.clock: Clock = library.clock if rack.in_process else getattr(library, "steady_clock", None) or WallClock()
         self.bench_info: dict[str, Any] | None = served or getattr(library, "bench_info", None)
+        self.replay_of: str | None = getattr(library, "replay_of", None)
         self.simulated = bool(self.bench_info and self.bench_info.get("simulated"))
         self._read_back = ReadBack(rack.drivers, self._guard, self.clock)
         self._source_meters |= self._enveloped_channels()
         self._pulse_sources |= {
-            key: EnvelopedPulseSource(driver, key, self._guard, partial(self._read_back.confirm, key))
+            key: enveloped_generator(driver, key, self._guard, partial(self._read_back.confirm, key))
             for key, driver in rack.drivers.items()
             if isinstance(driver, PulseSource)
         }
@@ -92,7 +97,7 @@ class Station(EnvelopedRoles):
         }
 
     @classmethod
-    def open(cls, name_or_path: str | os.PathLike[str]) -> "Station":
+    def open(cls, chosen: StationFile | str | os.PathLike[str]) -> "Station":
         """Open every instrument of a station, check who it is before anything else is sent, and ask whether it is off.
 
         What a program that died left on stays so, but counts as on at a level that is not known: no stimulus is given
@@ -100,8 +105,8 @@ class Station(EnvelopedRoles):
 
         Parameters
         ----------
-        name_or_path : str or path
-            Name of a known station, or a station file.
+        chosen : StationFile, str or path
+            Name of a known station, or a station file, read or not.
 
         Returns
         -------
@@ -114,9 +119,9 @@ class Station(EnvelopedRoles):
         InstrumentError
             If instruments cannot be reached; all are tried and named. If one does not tell whether it is off.
         """
-        content = read_station_file(name_or_path)
+        content = chosen if isinstance(chosen, StationFile) else read_station_file(chosen)
         served = served_bench_info(content)
-        rack = open_rack(content)
+        rack = open_rack(content, served)
         try:
             station = cls(content, rack, served)
             station.left_on()
@@ -167,6 +172,30 @@ class Station(EnvelopedRoles):
             self._rack.manager.visalib.inject_faults(spec)  # type: ignore[attr-defined]
         else:
             raise StationError(f"{self.name}: faults are for simulated racks, this one is real; nothing was sent")
+
+    def insert_die(self, name: str) -> None:
+        """Put another die into the socket of the simulated rack; outputs must be off.
+
+        Parameters
+        ----------
+        name : str
+            The same name is the same die again. Letters, digits, '-' and '_'.
+
+        Raises
+        ------
+        StationError
+            If the rack is real: somebody must do it by hand. If the bench refuses.
+        """
+        if self.content.bench is not None:
+            control = BenchControl(self.content.bench)
+            control.do("die", name=name)
+            self.bench_info = control.ask("info")
+        elif self.simulated:
+            library: Any = self._rack.manager.visalib
+            library.insert_die(name)
+            self.bench_info = library.bench_info
+        else:
+            raise StationError(f"{self.name}: this rack is real; put die {name} in by hand")
 
     def watched(self) -> list[Watched]:
         """Return what a guardian must know of each instrument.

@@ -6,7 +6,7 @@ A frozen picture of the TOML file, checked key by key. Not here: opening anythin
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
@@ -19,8 +19,9 @@ from labctl.station.strict_table import StrictTable
 from labctl.station.wiring import GROUND, Wiring
 from labctl.station.wiring_table import read_wiring
 
-__all__ = ["Envelope", "InstrumentEntry", "Sample", "StationFile", "read_station_file", "station_names"]
+__all__ = ["RECORDED", "Envelope", "InstrumentEntry", "Sample", "StationFile", "read_station_file", "station_names"]
 
+RECORDED = "record:"
 _SCHEMA = 1
 _HEARTBEAT_S, _LEAST_HEARTBEAT_S, _MOST_HEARTBEAT_S = 1.0, 0.1, 60.0
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
@@ -135,6 +136,54 @@ class StationFile:
     envelope: Envelope
     defaults: StationDefaults
     temperature_controller: str | None = None
+
+    @property
+    def unrecorded_library(self) -> str:
+        """The VISA library without the recording around it, for whoever must not write into the recording."""
+        if not self.visa_library.startswith(RECORDED):
+            return self.visa_library
+        return self.visa_library.partition(">")[2]
+
+    def recorded_in(self, file: Path) -> "StationFile":
+        """Return the station as it is opened to record what goes over VISA.
+
+        Parameters
+        ----------
+        file : Path
+            The recording that is made.
+
+        Returns
+        -------
+        StationFile
+
+        Raises
+        ------
+        StationError
+            If the station file asks for a recording already, or the name of the file cannot be written in one.
+        """
+        if self.visa_library.startswith(RECORDED):
+            raise StationError(
+                f"{self.file}: visa_library records already, {self.visa_library!r}; take that out to record elsewhere"
+            )
+        if ">" in str(file):
+            raise StationError(f"{file}: the name of a recording must not hold '>'; choose another")
+        return replace(self, visa_library=f"{RECORDED}{file.absolute()}>{self.visa_library}")
+
+    def replayed_from(self, file: str) -> "StationFile":
+        """Return the station as it is opened to be answered from a recording, whatever rack it names.
+
+        Parameters
+        ----------
+        file : str
+            Path of the recording; behind a ``?`` the options of :mod:`labctl.replay.answering`.
+
+        Returns
+        -------
+        StationFile
+        """
+        path, mark, options = file.partition("?")
+        library = f"{Path(path).expanduser().absolute()}{mark}{options}@replay"
+        return replace(self, visa_library=library, bench=None)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content as plain values, without the text; a date is text such as ``"2027-03-01"``.

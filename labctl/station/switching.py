@@ -115,6 +115,11 @@ class EnvelopedSwitchMatrix:
         """
         return self._inner.closed()
 
+    @property
+    def wanted(self) -> frozenset[str] | None:
+        """Crosspoints that were told to be closed; None where that is not known."""
+        return self._wanted
+
     def is_open(self) -> None:
         """Take note that every relay is open."""
         self._wanted = frozenset()

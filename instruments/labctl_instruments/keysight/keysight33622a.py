@@ -1,4 +1,4 @@
-"""Keysight 33622A two-channel waveform generator, as a source of single pulses on both outputs at once.
+"""Keysight 33622A two-channel waveform generator, as a source of single pulses or waveforms on both outputs at once.
 
 Source: Keysight Trueform Series (33500B, 33600A) Operating and Service Guide, SCPI Programming Reference; 33600A data
 sheet. Each output runs one pulse cycle per trigger (triggered burst of 1 cycle, trigger source BUS).
@@ -18,8 +18,14 @@ trigger was obeyed the instrument does not tell. Where the message came twice a 
 (IEEE 488.2, 6.3.2.3: an answer was overtaken); then, and after any other slip there, the pulse ends in
 :class:`~labctl.errors.UnconfirmedError`. Settings and questions are repeated after a slip of the link.
 
+A waveform is a burst of one cycle as well, of an arbitrary waveform about an offset of 0 V. Selecting one may bring
+other levels along, so outputs are off while it is laid on them.
+
 ``OUTPut:LOAD INFinity`` makes every level the one that an open circuit sees; into 50 ohm it would be half. Not here:
-the limits of a station (:mod:`labctl.station`), settings one by one (:mod:`labctl_instruments.keysight.pulse_output`).
+the limits of a station (:mod:`labctl.station`), the commands of levels
+(:mod:`labctl_instruments.keysight.resting_levels`), the points of a waveform
+(:mod:`labctl_instruments.keysight.waveform_memory`), settings one by one
+(:mod:`labctl_instruments.keysight.pulse_output`).
 """
 
 import re
@@ -32,12 +38,13 @@ from pymeasure.instruments import Instrument
 from labctl.errors import UnconfirmedError
 from labctl.roles import PulseLimits
 from labctl_instruments.keysight.pulse_output import PulseOutput
+from labctl_instruments.keysight.resting_levels import LEAST_V, base_commands, bound_v, bounds_v, level_commands
+from labctl_instruments.keysight.waveform_memory import PLAYED, WAVEFORM_LIMITS, Waveform
 from labctl_instruments.replies import numbers_alike
 from labctl_instruments.scpi import ScpiInstrument
 
 __all__ = ["Keysight33622A"]
 
-_LEAST_V = 2e-3
 _INFINITE_OHM, _INFINITE = 9.9e37, "9.9E+37"
 _TOLERANCE, _ROUNDING_V = 1e-3, 2e-4
 _WORD, _SWITCH = "[A-Z]+", "[01]"
@@ -60,21 +67,18 @@ _READ_BACK: Mapping[str, str | None] = {
     "SOUR{}:BURS:NCYC": None,
     "TRIG{}:SOUR": "IMM|EXT|TIM|BUS",
 }
-# what shapes the pulse of a trigger
-_SHAPE = (
-    "OUTP{}:POL",
-    "SOUR{}:VOLT:HIGH",
-    "SOUR{}:VOLT:LOW",
-    "SOUR{}:FUNC",
-    "SOUR{}:FUNC:PULS:WIDT",
-    "SOUR{}:BURS:STAT",
-    "SOUR{}:BURS:NCYC",
-    "TRIG{}:SOUR",
-)
+_WORDS = {**_READ_BACK, **PLAYED}
+# what shapes a burst, and the pulse of a trigger
+_BURST = ("OUTP{}:POL", "SOUR{}:VOLT:HIGH", "SOUR{}:VOLT:LOW", "SOUR{}:FUNC")
+_BURST_END = ("SOUR{}:BURS:STAT", "SOUR{}:BURS:NCYC", "TRIG{}:SOUR")
+_SHAPE = (*_BURST, "SOUR{}:FUNC:PULS:WIDT", *_BURST_END)
 
 
 class Keysight33622A(ScpiInstrument):
-    """Keysight 33622A; fulfils :class:`labctl.roles.PulseSource` and :class:`labctl.roles.Instrument`.
+    """Keysight 33622A.
+
+    Fulfils :class:`labctl.roles.PulseSource`, :class:`labctl.roles.WaveformSource` and
+    :class:`labctl.roles.Instrument`.
 
     Parameters
     ----------
@@ -93,6 +97,7 @@ class Keysight33622A(ScpiInstrument):
     # 33600A data sheet: 5 ns, 2.9 ns, 20 Vpp into an open circuit. The longest width is this driver's, which waits for
     # the end of the pulse; the instrument goes to 1e6 s.
     limits = PulseLimits(min_width_s=5e-9, max_width_s=100.0, min_edge_s=2.9e-9, max_level_v=10.0)
+    waveform_limits = WAVEFORM_LIMITS
     outputs = (1, 2)
 
     output_1: PulseOutput = Instrument.ChannelCreator(PulseOutput, 1)
@@ -104,10 +109,13 @@ class Keysight33622A(ScpiInstrument):
         self._period_s = 0.0
         self._levels_v: dict[int, float] = {}
         self._taking_part: dict[int, bool] = {}
+        self._waveforms: dict[int, Waveform] = {}
         self._is_on: bool | None = None
 
     def prepare(self, *, width_s: float, edge_s: float) -> None:
         """Set up every output for one single pulse per trigger from 0 V; nothing goes out when nothing changed.
+
+        After a waveform, outputs go off first.
 
         Parameters
         ----------
@@ -130,27 +138,11 @@ class Keysight33622A(ScpiInstrument):
             return
         period_s = 1.25 * (width_s + 2.0 * edge_s) + 1e-7
         fresh = self._timing is None
-        commands: list[str] = []
+        commands = self._off_commands() if self._waveforms else []
         for output in self.outputs:
             source = f":SOUR{output}"
             if fresh:
-                commands += [
-                    # the load cannot change while limits are on
-                    f"{source}:VOLT:LIM:STAT OFF",
-                    f":OUTP{output}:LOAD INF",
-                    f"{source}:FUNC PULS",
-                    f"{source}:BURS:MODE TRIG",
-                    f"{source}:BURS:NCYC 1",
-                    f":TRIG{output}:SOUR EXT",
-                    f"{source}:BURS:STAT ON",
-                    # amplitude and offset are legal in any order, high and low level are not
-                    f":OUTP{output}:POL NORM",
-                    f"{source}:VOLT {_LEAST_V:.9e}",
-                    f"{source}:VOLT:OFFS {_LEAST_V / 2:.9e}",
-                    f"{source}:VOLT:LIM:HIGH {_bound_v(_LEAST_V):.9e}",
-                    f"{source}:VOLT:LIM:LOW {-_bound_v(_LEAST_V):.9e}",
-                    f"{source}:VOLT:LIM:STAT ON",
-                ]
+                commands += base_commands(output)
             # shortest edge and width first: every step is then legal, whatever the timing was before
             commands += [
                 f"{source}:FUNC:PULS:TRAN:BOTH {limits.min_edge_s:.9e}",
@@ -160,11 +152,60 @@ class Keysight33622A(ScpiInstrument):
                 f"{source}:FUNC:PULS:TRAN:BOTH {edge_s:.9e}",
             ]
         self._timing = None
+        if self._waveforms:
+            self._is_on = None
         self.send(";".join(commands))
-        self._timing, self._period_s = (width_s, edge_s), period_s
+        self._timing, self._period_s, self._waveforms = (width_s, edge_s), period_s, {}
         if fresh:
-            self._levels_v = dict.fromkeys(self.outputs, _LEAST_V)
+            self._levels_v = dict.fromkeys(self.outputs, LEAST_V)
             self._taking_part = dict.fromkeys(self.outputs, False)
+
+    def load_waveforms(self, levels_v: Mapping[int, Sequence[float]], *, sample_s: float) -> None:
+        """Switch both outputs off and lay a waveform on each named one; one that is not named stays at 0 V.
+
+        Parameters
+        ----------
+        levels_v : mapping of int to sequence of float, unit V
+            1 to 65534 samples by output, into an open circuit; the peak within 1 mV and 10 V of either sign.
+        sample_s : float, unit s
+            Time at each level, at least 16 ns; a waveform and its rests last at most 100 s.
+
+        Raises
+        ------
+        ValueError
+            If there is no such output, no waveform at all, or one cannot be played; nothing is sent.
+        ProtocolError
+            If the link refuses the message.
+        """
+        if not levels_v or not set(levels_v) <= set(self.outputs):
+            raise ValueError(f"{self.name}: waveforms are for outputs {self.outputs}, got {sorted(levels_v)}")
+        waveforms = {
+            output: Waveform.of(f"{self.name}: output {output}", levels, sample_s)
+            for output, levels in levels_v.items()
+        }
+        commands = self._off_commands()
+        for output in self.outputs:
+            commands += base_commands(output)
+            if output in waveforms:
+                peak_v, source = waveforms[output].peak_v, f":SOUR{output}"
+                commands += [
+                    f"{source}:VOLT:LIM:STAT OFF",
+                    *waveforms[output].commands(output),
+                    f"{source}:VOLT:LIM:HIGH {bound_v(peak_v):.9e}",
+                    f"{source}:VOLT:LIM:LOW {-bound_v(peak_v):.9e}",
+                    f"{source}:VOLT:LIM:STAT ON",
+                    f":TRIG{output}:SOUR BUS",
+                ]
+        self.forget()
+        self._waveforms = waveforms
+        try:
+            self.send(";".join(commands))
+        except BaseException:
+            self.forget()
+            raise
+        self._is_on = False
+        self._period_s = max(waveform.duration_s for waveform in waveforms.values())
+        self._taking_part = {output: output in waveforms for output in self.outputs}
 
     def set_levels(self, levels_v: Mapping[int, float]) -> None:
         """Set the plateau of each named output; an output that is not named, or named with 0 V, stays at 0 V.
@@ -187,9 +228,9 @@ class Keysight33622A(ScpiInstrument):
         for output, level_v in levels_v.items():
             if output not in self.outputs:
                 raise ValueError(f"{self.name}: there is no output {output!r}; allowed are {self.outputs}")
-            if level_v != 0.0 and not _LEAST_V <= abs(level_v) <= self.limits.max_level_v:
+            if level_v != 0.0 and not LEAST_V <= abs(level_v) <= self.limits.max_level_v:
                 raise ValueError(
-                    f"{self.name}: level of output {output} must be 0 V or within {_LEAST_V:g} V to "
+                    f"{self.name}: level of output {output} must be 0 V or within {LEAST_V:g} V to "
                     f"{self.limits.max_level_v:g} V of either sign (20 Vpp into an open circuit), got {level_v:g} V"
                 )
         commands: list[str] = []
@@ -197,10 +238,10 @@ class Keysight33622A(ScpiInstrument):
             level_v = levels_v.get(output, 0.0)
             takes_part = level_v != 0.0
             if not takes_part:
-                level_v = _LEAST_V if self._levels_v[output] > 0.0 else -_LEAST_V
+                level_v = LEAST_V if self._levels_v[output] > 0.0 else -LEAST_V
                 if self._taking_part[output]:
                     commands.append(f":TRIG{output}:SOUR EXT")
-            commands += self._level_commands(output, self._levels_v[output], level_v)
+            commands += level_commands(output, self._levels_v[output], level_v)
             if takes_part and not self._taking_part[output]:
                 commands.append(f":TRIG{output}:SOUR BUS")
             self._levels_v[output], self._taking_part[output] = level_v, takes_part
@@ -223,7 +264,7 @@ class Keysight33622A(ScpiInstrument):
         """
         self._is_on = None
         commands = ";".join(f":OUTP{output} ON" for output in self.outputs)
-        found = self._ask_settings(f"{commands};", tuple(_READ_BACK))
+        found = self._ask_settings(f"{commands};", self._names())
         self._compare(found, {**self._expected(), **{f"{output}.OUTP": 1.0 for output in self.outputs}})
         self._is_on = True
 
@@ -252,14 +293,34 @@ class Keysight33622A(ScpiInstrument):
         InstrumentFault
             If an output is off though it was switched on, or the pulse had another shape than was set.
         """
-        if not any(self._taking_part.values()):
+        if self._waveforms or not any(self._taking_part.values()):
             raise ValueError(f"{self.name}: no output has a level to pulse to; call set_levels() before fire()")
+        self._trigger(_SHAPE)
+
+    def play(self) -> None:
+        """Trigger the waveforms once and return when the instrument says that they are over.
+
+        Raises
+        ------
+        ValueError
+            If none is loaded; nothing is sent.
+        UnconfirmedError
+            As :meth:`fire`.
+        InstrumentFault
+            If an output is off though it was switched on, or a setting of the waveform is another than was sent.
+        """
+        if not self._waveforms:
+            raise ValueError(f"{self.name}: there is nothing to play; call load_waveforms() before play()")
+        self._trigger((*_BURST, *PLAYED, *_BURST_END))
+
+    def _trigger(self, names: Sequence[str]) -> None:
+        """Send one trigger, with a question for the settings that shape what it starts."""
 
         def shape(reply: str) -> dict[str, str | float]:
             answers, _, done = reply.strip().rpartition(";")
             if done != "1":
                 raise ValueError("not confirmed")
-            return self._read_settings(answers, _SHAPE)
+            return self._read_settings(answers, names)
 
         def parse(reply: str) -> None:
             # the text of an error may hold semicolons
@@ -272,7 +333,7 @@ class Keysight33622A(ScpiInstrument):
             if code:
                 self.hear_complaints(f"{code}: {text}")
 
-        message = f"{self._question(_SHAPE)};*TRG;*OPC?"
+        message = f"{self._question(names)};*TRG;*OPC?"
         found = self.answer(message, shape, "settings and 1", lasting_s=self._period_s, repeatable=False)
         events = len(self.link_events)
         self.answer(":OUTP1?;:OUTP2?;:SYST:ERR?", parse, "two of 0 or 1, and an error or none")
@@ -309,37 +370,53 @@ class Keysight33622A(ScpiInstrument):
         if self._is_on is not None:
             expected |= {f"{output}.OUTP": float(self._is_on) for output in self.outputs}
         if expected:
-            self._compare(self._ask_settings("", tuple(_READ_BACK)), expected)
+            self._compare(self._ask_settings("", self._names()), expected)
 
     def forget(self) -> None:
         """Forget what was sent, so that the next :meth:`prepare` sends everything."""
         self._timing = None
+        self._waveforms = {}
         self._levels_v.clear()
         self._taking_part.clear()
         self._is_on = None
 
+    def _names(self) -> tuple[str, ...]:
+        """Settings that are read back."""
+        return (*_READ_BACK, *PLAYED) if self._waveforms else tuple(_READ_BACK)
+
+    def _off_commands(self) -> list[str]:
+        return [f":OUTP{output} OFF" for output in self.outputs]
+
     def _expected(self) -> dict[str, str | float]:
         """Return what was prepared, as :meth:`settings` has it, without the output switches."""
         expected: dict[str, str | float] = {}
-        for output in self.outputs if self._timing else ():
-            (width_s, edge_s), level_v = self._timing or (0.0, 0.0), self._levels_v[output]
-            low_v, high_v = _bounds_v(level_v)
+        for output in self.outputs if self._timing or self._waveforms else ():
             expected |= {
                 f"{output}.OUTP:LOAD": _INFINITE_OHM,
+                f"{output}.SOUR:VOLT:LIM:STAT": 1.0,
+                f"{output}.SOUR:BURS:STAT": 1.0,
+                f"{output}.SOUR:BURS:MODE": "TRIG",
+                f"{output}.SOUR:BURS:NCYC": 1.0,
+                f"{output}.TRIG:SOUR": "BUS" if self._taking_part[output] else "EXT",
+            }
+            if self._timing is None:
+                waveform = self._waveforms.get(output)
+                most_v = bound_v(LEAST_V if waveform is None else waveform.peak_v)
+                expected |= {f"{output}.SOUR:VOLT:LIM:HIGH": most_v, f"{output}.SOUR:VOLT:LIM:LOW": -most_v}
+                expected |= {f"{output}.OUTP:POL": "NORM"} | ({} if waveform is None else waveform.settings(output))
+                continue
+            (width_s, edge_s), level_v = self._timing, self._levels_v[output]
+            low_v, high_v = bounds_v(level_v)
+            expected |= {
                 f"{output}.OUTP:POL": "NORM" if level_v > 0.0 else "INV",
                 f"{output}.SOUR:VOLT:HIGH": max(level_v, 0.0),
                 f"{output}.SOUR:VOLT:LOW": min(level_v, 0.0),
                 f"{output}.SOUR:VOLT:LIM:HIGH": high_v,
                 f"{output}.SOUR:VOLT:LIM:LOW": low_v,
-                f"{output}.SOUR:VOLT:LIM:STAT": 1.0,
                 f"{output}.SOUR:FUNC": "PULS",
                 f"{output}.SOUR:FUNC:PULS:PER": self._period_s,
                 f"{output}.SOUR:FUNC:PULS:WIDT": width_s,
                 f"{output}.SOUR:FUNC:PULS:TRAN": edge_s,
-                f"{output}.SOUR:BURS:STAT": 1.0,
-                f"{output}.SOUR:BURS:MODE": "TRIG",
-                f"{output}.SOUR:BURS:NCYC": 1.0,
-                f"{output}.TRIG:SOUR": "BUS" if self._taking_part[output] else "EXT",
             }
         return expected
 
@@ -362,7 +439,7 @@ class Keysight33622A(ScpiInstrument):
         found: dict[str, str | float] = {}
         numbers: dict[str, str] = {}
         for (output, name), answer in zip(keys, reply.strip().split(";"), strict=True):
-            key, words = f"{output}.{name.format('')}", _READ_BACK[name]
+            key, words = f"{output}.{name.format('')}", _WORDS[name]
             if words is None:
                 numbers[key] = answer
             elif re.fullmatch(words, answer) is None:
@@ -379,47 +456,9 @@ class Keysight33622A(ScpiInstrument):
             if not _holds(key, expected[key], found[key]):
                 raise self.lost(f"{key} is {found[key]}, {expected[key]} was sent")
 
-    def _level_commands(self, output: int, before_v: float, after_v: float) -> list[str]:
-        """Commands from one level to another, of which none lets the output rest above 2 mV; limits go along."""
-        if before_v == after_v:
-            return []
-        wider: list[str] = []
-        narrower: list[str] = []
-        for side, old_v, new_v in zip(("LOW", "HIGH"), _bounds_v(before_v), _bounds_v(after_v), strict=True):
-            if old_v != new_v:
-                (wider if abs(new_v) > abs(old_v) else narrower).append(f":SOUR{output}:VOLT:LIM:{side} {new_v:.9e}")
-        return [*wider, *self._steps(output, before_v, after_v), *narrower]
-
-    def _steps(self, output: int, before_v: float, after_v: float) -> list[str]:
-        high, low = f":SOUR{output}:VOLT:HIGH", f":SOUR{output}:VOLT:LOW"
-        if before_v > 0.0 and after_v > 0.0:
-            return [f"{high} {after_v:.9e}"]
-        if before_v < 0.0 and after_v < 0.0:
-            return [f"{low} {after_v:.9e}"]
-        if after_v < 0.0:
-            there, back, polarity, sign = high, low, "INV", 1.0
-        else:
-            there, back, polarity, sign = low, high, "NORM", -1.0
-        return [
-            f"{there} {sign * _LEAST_V:.9e}",
-            f":OUTP{output}:POL {polarity}",
-            f"{back} {-sign * _LEAST_V:.9e}",
-            f"{there} {0.0:.9e}",
-            f"{back} {after_v:.9e}",
-        ]
-
     def _check(self, what: str, value_s: float, low_s: float, high_s: float) -> None:
         if not (isfinite(value_s) and low_s <= value_s <= high_s):
             raise ValueError(f"{self.name}: {what} must be {low_s:g} s to {high_s:g} s, got {value_s:g} s")
-
-
-def _bound_v(level_v: float) -> float:
-    return min(1.01 * level_v + 1e-3, Keysight33622A.limits.max_level_v)
-
-
-def _bounds_v(level_v: float) -> tuple[float, float]:
-    """Voltage limits for a plateau: what it needs on its side, 2 mV on the other."""
-    return -_bound_v(max(-level_v, _LEAST_V)), _bound_v(max(level_v, _LEAST_V))
 
 
 def _holds(key: str, sent: str | float, found: str | float) -> bool:

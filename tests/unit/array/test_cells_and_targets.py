@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.array import CellReading, Levels, Scheme, as_map, line_voltages, load_target, parse_cells, target_names
+from labctl.array import (
+    CellReading,
+    Levels,
+    Scheme,
+    as_map,
+    format_cells,
+    line_voltages,
+    load_target,
+    parse_cells,
+    target_names,
+)
 from labctl.errors import StationError
 
 LEVELS = Levels(25e-6, 200e-6, 8)
@@ -138,3 +148,36 @@ def test_map_of_readings_has_holes_and_flags():
     assert found.conductance_s[0, 1] == pytest.approx(5e-5)
     assert np.isnan(found.conductance_s).sum() == 3
     assert found.is_flagged.tolist() == [[False, False], [True, False]]
+
+
+@given(st.data())
+def test_cells_come_back_through_their_text(data):
+    rows, columns = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
+    every = [(row, column) for row in range(rows) for column in range(columns)]
+    cells = data.draw(st.sets(st.sampled_from(every), min_size=1))
+    text = format_cells(cells, (rows, columns))
+    found = parse_cells(text, (rows, columns))
+    assert set(found) == cells
+    assert len(found) == len(cells)
+
+
+@pytest.mark.parametrize(
+    ("cells", "text"),
+    [
+        ([(1, 2)], "1,2"),
+        ([(0, 1), (1, 1)], "0:2,1"),
+        ([(r, 0) for r in range(3)], ":,0"),
+        ([(2, c) for c in range(4)], "2,:"),
+        ([(r, c) for r in range(3) for c in range(4)], "all"),
+        ([(0, 0), (1, 1), (2, 2)], "diagonal"),
+        ([(0, 0), (0, 1), (1, 0), (1, 1), (2, 3)], "0:2,0:2;2,3"),
+    ],
+)
+def test_text_of_cells_is_short(cells, text):
+    assert format_cells(reversed(cells), (3, 4)) == text
+
+
+@pytest.mark.parametrize("cells", [[], [(3, 0)], [(0, 4)], [(-1, 0)]])
+def test_no_cell_and_cells_outside_have_no_text(cells):
+    with pytest.raises(StationError, match="3 x 4"):
+        format_cells(cells, (3, 4))
