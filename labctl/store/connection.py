@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from labctl.errors import StoreError
+
 __all__ = [
+    "LOG_SUFFIX",
     "PAGE_BYTES",
     "ballast_of",
     "connect",
@@ -20,9 +23,11 @@ __all__ = [
     "log_of",
     "open_log",
     "opened",
+    "unreadable",
 ]
 
 PAGE_BYTES = 4096
+LOG_SUFFIX = "-wal"
 _LOG_LIMIT_BYTES = 64 * 1024 * 1024
 _UNFINISHED = {sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY}
 _BALLAST_BYTES = 1024 * 1024
@@ -141,7 +146,7 @@ def log_of(path: Path) -> Path:
     -------
     Path
     """
-    return path.with_name(path.name + "-wal")
+    return path.with_name(path.name + LOG_SUFFIX)
 
 
 def lacks_log(path: Path) -> bool:
@@ -229,3 +234,21 @@ def opened(path: Path, *, is_new: bool) -> Iterator[sqlite3.Connection]:
         if is_new:
             path.unlink(missing_ok=True)
         raise
+
+
+def unreadable(path: Path, error: Exception) -> StoreError:
+    """Return what is told of a run file that cannot be read.
+
+    Parameters
+    ----------
+    path : Path
+    error : Exception
+        What SQLite or the content said.
+
+    Returns
+    -------
+    StoreError
+    """
+    return StoreError(
+        f"{path}: cannot be read, it may be damaged: {error}; `labctl recover` writes a new file with all that is whole"
+    )

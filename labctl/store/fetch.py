@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from labctl.store.columns import Cell, Column, Kind, kind_of
 
-__all__ = ["read_columns"]
+__all__ = ["gather", "read_columns"]
 
 # so few that the rows of a chunk stay in the processor's cache: twice as quick as 2000
 _CHUNK_ROWS = 200
@@ -41,6 +41,28 @@ def read_columns(
     # "point." because SQLite takes an unknown name in quotes for a text
     names = ", ".join(f"point.{column.quoted}" for column in columns) or "NULL"
     cursor = connection.execute(f"SELECT {names} FROM point ORDER BY seq")  # noqa: S608 - quoted labels
+    return seqs, gather(cursor, columns)
+
+
+def gather(cursor: sqlite3.Cursor, columns: Sequence[Column]) -> list[NDArray[np.generic]]:
+    """Read what a query still has to give.
+
+    Parameters
+    ----------
+    cursor : sqlite3.Cursor
+        Its rows have one value per column.
+    columns : sequence of Column
+
+    Returns
+    -------
+    list of ndarray
+        One per column, as in :func:`read_columns`.
+
+    Raises
+    ------
+    ValueError
+        If text stands in a column with a unit.
+    """
     numbers: dict[int, list[NDArray[np.generic]]] = {n: [] for n, column in enumerate(columns) if column.unit}
     others: dict[int, list[Cell]] = {n: [] for n, column in enumerate(columns) if not column.unit}
     while rows := cursor.fetchmany(_CHUNK_ROWS):
@@ -51,7 +73,7 @@ def read_columns(
             cells.extend(chunk[place])
     found: dict[int, Any] = {place: np.concatenate(arrays or [np.empty(0)]) for place, arrays in numbers.items()}
     found.update((place, _array(cells)) for place, cells in others.items())
-    return seqs, [found[place] for place in range(len(columns))]
+    return [found[place] for place in range(len(columns))]
 
 
 def _array(cells: list[Cell]) -> NDArray[np.generic]:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ProcessMark", "is_alive", "this_process"]
+__all__ = ["ProcessMark", "is_alive", "mark_of", "this_process"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,21 @@ class ProcessMark:
 
 def this_process() -> ProcessMark:
     """Return the mark of the calling process."""
-    pid = os.getpid()
+    return mark_of(os.getpid())
+
+
+def mark_of(pid: int) -> ProcessMark:
+    """Return the mark of a process on this computer.
+
+    Parameters
+    ----------
+    pid : int
+
+    Returns
+    -------
+    ProcessMark
+        That of a process that is gone is never alive.
+    """
     return ProcessMark(platform.node(), pid, _mark(pid) or "", _boot_id())
 
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from labctl.errors import StoreError
 from labctl.store.blob import unpacked
 from labctl.store.columns import Cell, Column
-from labctl.store.connection import connect_to_read, lacks_log
+from labctl.store.connection import connect_to_read, lacks_log, unreadable
 from labctl.store.fetch import read_columns
 from labctl.store.header import checked_header, parse_json
 from labctl.store.history import History, read_history
 from labctl.store.process import ProcessMark, is_alive
-from labctl.store.schema import APPLICATION_ID, SCHEMA_VERSION
+from labctl.store.schema import APPLICATION_ID, SCHEMA_VERSION, SUFFIX
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +62,7 @@ class Run:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if application != APPLICATION_ID:
                 hint = f", or {MISSING_LOG}" if lacks_log(self.path) else ""
-                raise StoreError(f"{path}: is not a run file of labctl{hint}")
+                raise StoreError(f"{path}: is not a run file of labctl{hint}; those are named *{SUFFIX}")
             if version > SCHEMA_VERSION:
                 raise StoreError(
                     f"{path}: has schema {version}, this labctl reads up to {SCHEMA_VERSION}; install a newer labctl"
@@ -110,7 +110,16 @@ class Run:
     @property
     def status(self) -> str:
         """One of finished, failed, aborted; without a seal running or, if its process is gone, interrupted."""
-        return str(self._end()["status"])
+        return str(self.end()["status"])
+
+    @property
+    def point_count(self) -> int:
+        """How many points there are."""
+        # a recovered run has gaps; otherwise the last number is the count, and quick to find
+        counted = "count(*)" if "recovered_from" in self.header else "coalesce(max(seq), 0)"
+        with self._reading() as connection:
+            (points,) = connection.execute(f"SELECT {counted} FROM point").fetchone()  # noqa: S608 - one of two
+        return int(points)
 
     @cached_property
     def parameters(self) -> Mapping[str, Any]:
@@ -205,10 +214,7 @@ class Run:
             if any(column.name == "Flags" for column in self.columns):
                 flagged = "SELECT count(*) FROM point WHERE point.\"Flags\" LIKE '%in_doubt%'"
                 (in_doubt,) = connection.execute(flagged).fetchone()
-            # a recovered run has gaps; otherwise the last number is the count, and quick to find
-            counted = "count(*)" if "recovered_from" in self.header else "coalesce(max(seq), 0)"
-            (points,) = connection.execute(f"SELECT {counted} FROM point").fetchone()  # noqa: S608 - one of two
-        end = self._end()
+        end = self.end()
         return {
             "run_id": self.run_id,
             "procedure": self.header["procedure"],
@@ -218,7 +224,7 @@ class Run:
             "started_utc": self.header["started_utc"],
             "wall_time_s": end["wall_time_s"],
             "instrument_time_s": end["instrument_time_s"],
-            "points": points,
+            "points": self.point_count,
             "segments": segments,
             "in_doubt": in_doubt,
             "parameters": dict(self.parameters),
@@ -243,6 +249,28 @@ class Run:
             raise StoreError(f"{self.path}: has schema {self.schema}, which tells no unit of work from the next")
         with self._reading() as connection:
             return read_history(self.path, connection, self.columns)
+
+    def cells_after(self, seq: int) -> set[tuple[int, int]]:
+        """Return the cells that points name.
+
+        Parameters
+        ----------
+        seq : int
+            Only points after the one of this number count.
+
+        Returns
+        -------
+        set of (int, int)
+            Row and column, from 0; none where the run has no such columns.
+        """
+        if not {"Row", "Column"} <= {column.name for column in self.columns}:
+            return set()
+        named = (
+            'SELECT DISTINCT point."Row", point."Column" FROM point WHERE seq > ?'
+            " AND typeof(point.\"Row\") = 'integer' AND typeof(point.\"Column\") = 'integer'"
+        )
+        with self._reading() as connection:
+            return set(connection.execute(named, (seq,)).fetchall())
 
     def rows(self) -> list[tuple[Cell, ...]]:
         """Return the points as plain rows, one value per data column."""
@@ -330,7 +358,15 @@ class Run:
             rows = connection.execute(f"SELECT {', '.join(names)} FROM progress ORDER BY seq").fetchall()  # noqa: S608
         return pd.DataFrame(rows, columns=pd.Index(names))
 
-    def _end(self) -> dict[str, Any]:
+    def end(self) -> dict[str, Any]:
+        """Say how the run ended, or where it stands.
+
+        Returns
+        -------
+        dict
+            ``status`` (as :attr:`status`), ``wall_time_s``, ``instrument_time_s``, ``results``, ``error``; after a seal
+            the rest of it too.
+        """
         # aliveness first: a run that is sealed in between is found by its seal
         last = self.segments()[-1]
         # nobody measures into a recovered file, though whoever measured may still live
@@ -367,7 +403,7 @@ class Run:
             connection = connection or self._connect()
             yield connection
         except (sqlite3.Error, ValueError, OverflowError) as error:  # ValueError: no UTF-8, or text among numbers
-            raise StoreError(f"{self.path}: cannot be read, it may be damaged: {error}") from error
+            raise unreadable(self.path, error) from error
         finally:
             if connection is not None and connection is not self._held:
                 connection.close()

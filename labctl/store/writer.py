@@ -165,6 +165,11 @@ class RunWriter:
         return writer
 
     @property
+    def segment(self) -> int:
+        """Number of the segment of the file that this writer writes, from 1."""
+        return self._beginning.segment
+
+    @property
     def acknowledged(self) -> int:
         """Points that are committed to the disk."""
         return self._group.acknowledged
