@@ -13,6 +13,7 @@
     │   ├── InstrumentFault     the instrument reported an error of its own
     │   ├── UnconfirmedError    a stimulus was sent and its confirmation did not come
     │   └── NotVerifiedOffError an output whose OFF could not be read back
+    ├── ReplayError             a recording is damaged, or a program does what was not recorded
     └── StoreError              the run file or the data root
 
 Wrong arguments stay :class:`ValueError` and :class:`TypeError`. A message names the thing, the rule, the value
@@ -28,6 +29,7 @@ __all__ = [
     "LabError",
     "NotVerifiedOffError",
     "ProtocolError",
+    "ReplayError",
     "RunError",
     "StationError",
     "StoreError",
@@ -77,6 +79,10 @@ class UnconfirmedError(InstrumentError):
 
 class NotVerifiedOffError(InstrumentError):
     """An output was told to go off and its state could not be read back."""
+
+
+class ReplayError(LabError):
+    """A recording is damaged, or a program does what was not recorded; no instrument is involved."""
 
 
 class StoreError(LabError):

@@ -5,7 +5,8 @@ Not here: how the run obeys (:mod:`labctl.run.engine`).
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -44,12 +45,19 @@ class Observer(Protocol):
 
 
 class RunControl:
-    """Asks a run to pause, to go on or to stop; any thread may."""
+    """Asks a run to pause, to go on or to stop; any thread may.
+
+    Attributes
+    ----------
+    requests : deque of mapping
+        What an operator wants a manual session to do, oldest first; others leave it alone.
+    """
 
     def __init__(self) -> None:
         self.abort_reason: str | None = None
         self.insisted = False
         self.paused = False
+        self.requests: deque[Mapping[str, object]] = deque()
 
     def abort(self, reason: str = "the operator asked for it") -> None:
         """Ask the run to stop at its next point; asked again, the run does not wait for the procedure's consent.

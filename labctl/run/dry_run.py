@@ -21,7 +21,7 @@ from labctl.station.record import Enough, Record, worst
 from labctl.station.station_file import StationFile, read_station_file
 from labctl.store.columns import Cell
 
-__all__ = ["CASES_S", "DryCase", "DryRun", "dry_run", "estimate_run"]
+__all__ = ["CASES_S", "DryCase", "DryRun", "dry_case", "dry_run", "estimate_run", "on_paper"]
 
 CASES_S: Mapping[str, float] = {"open": 1e-9, "between": 3e-5, "short": 1e-2}
 _MOST_STIMULI, _MOST_WALL_S = 50_000, 10.0
@@ -47,7 +47,7 @@ class DryCase:
     points : int
         Rows of data.
     largest_cell_v : float or None, unit V
-        Largest magnitude in the procedure's own plans; None where they name no voltage.
+        Largest magnitude in the procedure's own plans and rows; None where they name no voltage.
     record : Record
         The stimuli.
     """
@@ -60,6 +60,24 @@ class DryCase:
     points: int
     largest_cell_v: float | None
     record: Record
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return outcome, counts and extremes as plain values, without the stimuli one by one.
+
+        Returns
+        -------
+        dict
+        """
+        return {
+            "name": self.name,
+            "conductance_s": self.conductance_s,
+            "outcome": self.outcome,
+            "is_refused": self.is_refused,
+            "duration_s": self.duration_s,
+            "points": self.points,
+            "largest_cell_v": self.largest_cell_v,
+            **_extremes(self.record),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +106,7 @@ class DryRun:
 
     @property
     def largest_cell_v(self) -> float | None:
-        """Largest magnitude in the procedure's own plans, unit V; None where they name no voltage."""
+        """Largest magnitude in the procedure's own plans and rows, unit V; None where they name no voltage."""
         found = [case.largest_cell_v for case in self.cases if case.largest_cell_v is not None]
         return max(found, default=None)
 
@@ -116,14 +134,7 @@ class DryRun:
             "worst": _extremes(self.worst()),
             "cases": [
                 {
-                    "name": case.name,
-                    "conductance_s": case.conductance_s,
-                    "outcome": case.outcome,
-                    "is_refused": case.is_refused,
-                    "duration_s": case.duration_s,
-                    "points": case.points,
-                    "largest_cell_v": case.largest_cell_v,
-                    **_extremes(case.record),
+                    **case.as_dict(),
                     "stimuli": [
                         {**asdict(stimulus), "levels_v": dict(stimulus.levels_v), "count": count}
                         for stimulus, count in case.record.stimuli.most_common()
@@ -166,14 +177,48 @@ def dry_run(
         If the station file, a parameter or the configuration is refused.
     """
     content = read_station_file(station)
-    cases = []
-    estimate = None
-    for name, conductance_s in CASES_S.items():
-        record = Record(most_stimuli, most_wall_s)
-        procedure, paper = _on_paper(procedure_class, content, parameters, conductance_s, record)
-        estimate = procedure.estimate()
-        cases.append(_case(name, conductance_s, procedure, paper, record))
-    return DryRun(procedure_class.procedure_name(), content.name, content.file, estimate, tuple(cases))
+    estimate = estimate_run(procedure_class, station, parameters)
+    cases = tuple(
+        dry_case(procedure_class, content, parameters, name, most_stimuli=most_stimuli, most_wall_s=most_wall_s)
+        for name in CASES_S
+    )
+    return DryRun(procedure_class.procedure_name(), content.name, content.file, estimate, cases)
+
+
+def dry_case(
+    procedure_class: type[LabProcedure],
+    content: StationFile,
+    parameters: Mapping[str, object],
+    name: str,
+    *,
+    most_stimuli: int = _MOST_STIMULI,
+    most_wall_s: float = _MOST_WALL_S,
+) -> DryCase:
+    """Run a procedure on paper on cells of one conductance.
+
+    Parameters
+    ----------
+    procedure_class : type of LabProcedure
+    content : StationFile
+    parameters : mapping of str to object
+        Values, or text such as ``"10us"``.
+    name : str
+        One of :data:`CASES_S`.
+    most_stimuli, most_wall_s : int and float, unit 1 and s
+        As :func:`dry_run`.
+
+    Returns
+    -------
+    DryCase
+
+    Raises
+    ------
+    StationError, RunError
+        If a parameter or the configuration is refused.
+    """
+    record = Record(most_stimuli, most_wall_s)
+    procedure, paper = on_paper(procedure_class, content, parameters, CASES_S[name], record)
+    return _case(name, CASES_S[name], procedure, paper, record)
 
 
 def estimate_run(
@@ -199,17 +244,40 @@ def estimate_run(
     StationError, RunError
         If the station file, a parameter or the configuration is refused.
     """
-    procedure, _ = _on_paper(procedure_class, read_station_file(station), parameters, CASES_S["open"], Record(0, 0.0))
+    procedure, _ = on_paper(procedure_class, read_station_file(station), parameters, CASES_S["open"], Record(0, 0.0))
     return procedure.estimate()
 
 
-def _on_paper(
+def on_paper(
     procedure_class: type[LabProcedure],
     content: StationFile,
     parameters: Mapping[str, object],
     conductance_s: float,
     record: Record,
 ) -> tuple[LabProcedure, PaperStation]:
+    """Return a procedure that has passed its own check on a station without instruments.
+
+    Parameters
+    ----------
+    procedure_class : type of LabProcedure
+    content : StationFile
+    parameters : mapping of str to object
+        Values, or text such as ``"10us"``.
+    conductance_s : float, unit S
+        Of every cell.
+    record : Record
+        Takes the stimuli.
+
+    Returns
+    -------
+    LabProcedure, PaperStation
+        The procedure is not attached yet.
+
+    Raises
+    ------
+    StationError, RunError
+        If a parameter or the configuration is refused.
+    """
     procedure = procedure_class()
     procedure.set_values(merged_values(procedure_class, content.defaults, parameters).values)
     procedure.station_defaults = content.defaults
@@ -238,6 +306,8 @@ class _Rehearsal:
         given = do()
         rows = [{**self._empty, **plan, **row} for row in ([given] if isinstance(given, Mapping) else given)]
         self.points += len(rows)
+        for row in rows:
+            self._look_at(row)
         return rows
 
     def _count(self, row: Row) -> None:

@@ -24,13 +24,14 @@ from labctl.store import Run, RunWriter, data_root
 
 if TYPE_CHECKING:
     from labctl.station import Station
+    from labctl.station.station_file import StationFile
 
 __all__ = ["execute_procedure", "resume_run"]
 
 
 def execute_procedure(
     procedure_class: type[LabProcedure],
-    station: "Station | str | PathLike[str]",
+    station: "Station | StationFile | str | PathLike[str]",
     parameters: Mapping[str, object],
     *,
     out: "str | PathLike[str] | None" = None,
@@ -44,8 +45,8 @@ def execute_procedure(
     Parameters
     ----------
     procedure_class : type of LabProcedure
-    station : Station, str or path
-        A name or a file is opened first and closed afterwards.
+    station : Station, StationFile, str or path
+        What is not open is opened first and closed afterwards.
     parameters : mapping of str to object
         Values, or text such as ``"10us"``; what is left out is taken from the station's defaults, then from the class.
     out : path-like, optional
@@ -86,6 +87,8 @@ def execute_procedure(
         held_by = [DiskSpace(writer.path.parent), *conditions]
         told = merged.note()
         notes = [] if told is None else [("defaults", told)]
+        if rack.replay_of is not None:
+            notes.append(("replay", f"the answers come from {rack.replay_of}: nothing was applied, nothing measured"))
         notes += [("warning", text) for text in warnings]
         return Session(procedure, writer, observer, control, held_by, notes=notes)
 
@@ -156,15 +159,18 @@ def resume_run(
 
 
 def _procedure(
-    procedure_class: type[LabProcedure], station: "Station | str | PathLike[str]", parameters: Mapping[str, object]
+    procedure_class: type[LabProcedure],
+    station: "Station | StationFile | str | PathLike[str]",
+    parameters: Mapping[str, object],
 ) -> tuple[LabProcedure, MergedValues]:
     """Return a new procedure with its values, those of the station included."""
-    if isinstance(station, (str, PathLike)):
-        from labctl.station import read_station_file
+    from labctl.station import read_station_file
+    from labctl.station.station_file import StationFile
 
+    if isinstance(station, (str, PathLike)):
         defaults = read_station_file(station).defaults
     else:
-        defaults = station.content.defaults
+        defaults = station.defaults if isinstance(station, StationFile) else station.content.defaults
     procedure = procedure_class()
     merged = merged_values(procedure_class, defaults, parameters)
     procedure.set_values(merged.values)
@@ -174,15 +180,16 @@ def _procedure(
 
 def _on_station(
     procedure: LabProcedure,
-    station: "Station | str | PathLike[str]",
+    station: "Station | StationFile | str | PathLike[str]",
     begin: "Callable[[Station], Session]",
     signalled: RunControl | None,
 ) -> Run:
-    """Open the station if it is only named, and run on it."""
-    with signals_abort(signalled) if signalled is not None else nullcontext(), contextlib.ExitStack() as leaving:
-        if isinstance(station, (str, PathLike)):
-            from labctl.station import Station
+    """Open the station if it is not open, and run on it."""
+    from labctl.station import Station
+    from labctl.station.station_file import StationFile
 
+    with signals_abort(signalled) if signalled is not None else nullcontext(), contextlib.ExitStack() as leaving:
+        if isinstance(station, (str, PathLike, StationFile)):
             procedure.station = leaving.enter_context(Station.open(station))
         else:
             procedure.station = station

@@ -1,17 +1,26 @@
-"""Parameters of a procedure: quantities with a unit and limits, and the plain words for what each one allows.
+"""Parameters of a procedure: quantities, cells and files, and the plain words for what each one allows.
 
 Whole numbers, choices and truth values are PyMeasure's own ``IntegerParameter``, ``ListParameter`` and
 ``BooleanParameter``; text is ``Parameter``. Not here: how a procedure takes its values (:mod:`labctl.run.procedure`).
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from pymeasure.experiment import BooleanParameter, FloatParameter, IntegerParameter, ListParameter, Parameter
 
 from labctl.units import check_unit, format_quantity, parse_quantity
 
-__all__ = ["QuantityParameter", "allowed_values", "convert_value", "format_parameter"]
+__all__ = [
+    "CellsParameter",
+    "FileParameter",
+    "QuantityParameter",
+    "allowed_values",
+    "convert_value",
+    "format_parameter",
+    "kind_of",
+]
 
 
 class QuantityParameter(FloatParameter):
@@ -88,6 +97,55 @@ class QuantityParameter(FloatParameter):
         return format_quantity(self._value, self.units) if self.is_set() else ""
 
 
+class CellsParameter(Parameter):
+    """Text that names cells of the array, as :func:`labctl.array.parse_cells` reads it."""
+
+
+class FileParameter(Parameter):
+    """The path of a file, or the name of one that comes with labctl.
+
+    Parameters
+    ----------
+    name : str
+        The name that people read, such as ``"Target map"``.
+    suffix : str
+        How the file's name ends, such as ``".csv"``.
+    names : callable
+        Lists the names of those that come with labctl.
+    **kwargs
+        What PyMeasure's ``Parameter`` takes besides.
+    """
+
+    def __init__(self, name: str, suffix: str, names: Callable[[], list[str]], **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        self.suffix = suffix
+        self.names = names
+
+
+def kind_of(parameter: Parameter) -> str:
+    """Tell what a form needs to know of the type of a parameter.
+
+    Parameters
+    ----------
+    parameter : pymeasure.experiment.Parameter
+
+    Returns
+    -------
+    str
+        "quantity", "whole", "truth", "choice", "cells", "file", "number" or "text".
+    """
+    kinds = (
+        (QuantityParameter, "quantity"),
+        (IntegerParameter, "whole"),
+        (BooleanParameter, "truth"),
+        (ListParameter, "choice"),
+        (CellsParameter, "cells"),
+        (FileParameter, "file"),
+        (FloatParameter, "number"),
+    )
+    return next((kind for one, kind in kinds if isinstance(parameter, one)), "text")
+
+
 def allowed_values(parameter: Parameter) -> str:
     """Say in words what a parameter allows.
 
@@ -114,6 +172,10 @@ def allowed_values(parameter: Parameter) -> str:
         return "true or false"
     if isinstance(parameter, ListParameter):
         return "one of: " + ", ".join(map(str, parameter.choices or ()))
+    if isinstance(parameter, CellsParameter):
+        return "cells of the array"
+    if isinstance(parameter, FileParameter):
+        return f"a name, or the path of a {parameter.suffix} file"
     return "a number" if isinstance(parameter, FloatParameter) else "text"
 
 

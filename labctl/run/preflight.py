@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from labctl.station import Station
     from labctl.station.station_file import Envelope
 
-__all__ = ["Estimate", "needed_bytes", "preflight"]
+__all__ = ["Estimate", "check_envelope", "needed_bytes", "preflight"]
 
 # a row of 12 columns with its intent took 159 bytes, intents for every second (test_preflight.py measures it again)
 _BYTES_PER_POINT = 250
@@ -102,26 +102,42 @@ def preflight(procedure: "LabProcedure", station: "Station", root: Path) -> list
     """
     estimate = procedure.estimate()
     if estimate is not None:
-        _check_envelope(procedure.procedure_name(), estimate, station.envelope, station.file)
+        check_envelope(procedure.procedure_name(), estimate, station.envelope, station.file)
     _check_disk(root, 0 if estimate is None else estimate.points)
     return [*_check_calibration(station), *_put_safe(station)]
 
 
-def _check_envelope(name: str, estimate: Estimate, envelope: "Envelope", file: str) -> None:
+def check_envelope(name: str, estimate: Estimate, envelope: "Envelope", file: str) -> None:
+    """Refuse what a procedure says that it will ask for beyond the envelope.
+
+    Parameters
+    ----------
+    name : str
+        Of the procedure.
+    estimate : Estimate
+    envelope : Envelope
+    file : str
+        The station file.
+
+    Raises
+    ------
+    EnvelopeError
+        If it is beyond; all quantities are named.
+    """
     asked = (
         ("voltage_v", estimate.voltage_v, envelope.voltage_v, "V"),
         ("current_a", estimate.current_a, envelope.current_a, "A"),
         ("pulse_width_s", estimate.width_s, envelope.pulse_width_s, "s"),
     )
     beyond = [
-        f"{value:.6g} {unit} where envelope.{key} is {limit:.6g} {unit}"
+        f"{value:.6g} {unit} where this station allows {limit:.6g} {unit} (envelope.{key})"
         for key, value, limit, unit in asked
         if value is not None and not abs(value) <= limit
     ]
     if beyond:
         raise EnvelopeError(
-            f"{name}: its parameters ask for {' and for '.join(beyond)} ({file}); lower them or change the station "
-            "file; nothing was sent"
+            f"{name}: asks for {' and for '.join(beyond)} ({file}); lower its parameters or change the station file; "
+            "nothing was sent"
         )
 
 

@@ -18,6 +18,7 @@ Everything that speaks to an instrument belongs into ``perform``: what is done t
 Not here: what runs it and where its records go (:mod:`labctl.run.engine`).
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,9 +26,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pymeasure.experiment import Parameter, Procedure
 
 from labctl.errors import RunError
-from labctl.run.parameters import allowed_values, convert_value, format_parameter
+from labctl.run.parameters import FileParameter, allowed_values, convert_value, format_parameter, kind_of
 from labctl.station.defaults_table import StationDefaults
-from labctl.store.columns import Cell
+from labctl.store.columns import Cell, parse_columns
 
 if TYPE_CHECKING:
     from labctl.run.preflight import Estimate
@@ -61,6 +62,9 @@ class LabProcedure(Procedure):
         Packaged simulated station on which the defaults of the parameters make sense.
     station_defaults : StationDefaults
         Of the station file as it was when the run began; they are among the values of this procedure already.
+    parameter_groups : Mapping of str to str
+        Title of the group of a form, by name of parameter; each class names those that it declares. What no class names
+        is the procedure's own and comes first.
 
     Raises
     ------
@@ -72,6 +76,7 @@ class LabProcedure(Procedure):
     resumable: ClassVar[bool] = False
     default_station: ClassVar[str] = "tiox-32x32"
     station_defaults: StationDefaults = StationDefaults()
+    parameter_groups: ClassVar[Mapping[str, str]] = {"faults": "Simulation"}
 
     faults = Parameter(
         "Faults", default="", description="Faults to inject into a simulated rack; see `labctl bench faults`"
@@ -96,6 +101,27 @@ class LabProcedure(Procedure):
             Empty where a procedure does not know of others; what station files say of those is not judged then.
         """
         return {}
+
+    @staticmethod
+    def parse_columns(columns: Sequence[str]) -> dict[str, str]:
+        """Check the units of column labels; PyMeasure's own would build a second table of all units for it, in 0.3 s.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Labels.
+
+        Returns
+        -------
+        dict of str to str
+            The unit of each column that has one.
+
+        Raises
+        ------
+        StoreError
+            If a unit is unknown, or a label cannot be one.
+        """
+        return {column.name: column.unit for column in parse_columns(columns) if column.unit is not None}
 
     def set_values(self, values: Mapping[str, object]) -> None:
         """Set parameters by attribute name; PyMeasure's own constructor would ignore unknown ones.
@@ -166,6 +192,7 @@ class LabProcedure(Procedure):
         should_stop: Callable[[], bool],
         perform: Callable[..., list[dict[str, Cell]]] | None = None,
         elapsed_s: Callable[[], float] | None = None,
+        next_request: Callable[[float], Mapping[str, object] | None] | None = None,
     ) -> None:
         """Give the procedure its ways out: the engine (or a test) calls this before ``startup``.
 
@@ -175,10 +202,11 @@ class LabProcedure(Procedure):
             Takes a topic and its record.
         should_stop : callable
             Tells whether an abort was asked for.
-        perform, elapsed_s : callable, optional
+        perform, elapsed_s, next_request : callable, optional
             In place of the methods of these names.
         """
         ways: dict[str, Any] = {"emit": emit, "should_stop": should_stop, "perform": perform, "elapsed_s": elapsed_s}
+        ways["next_request"] = next_request
         self.__dict__.update({name: way for name, way in ways.items() if way is not None})
 
     def perform(self, plan: Row, do: Callable[[], Row | Sequence[Row]], *, stimulates: bool) -> list[dict[str, Cell]]:
@@ -219,6 +247,22 @@ class LabProcedure(Procedure):
     def elapsed_s(self) -> float:
         """Return the time since the run began, unit s, on the clock of the rack and going on over a resume."""
         return self.station.clock.now_s()
+
+    def next_request(self, within_s: float) -> Mapping[str, object] | None:
+        """Wait for what an operator wants done by hand.
+
+        Parameters
+        ----------
+        within_s : float, unit s
+            How long at most, on the wall: it is a person who is waited for.
+
+        Returns
+        -------
+        mapping of str to object, or None
+            As :func:`labctl.run.mailbox.ask_run` took it; None where nobody asked, or where the run is to stop. A
+            procedure that is not being run is asked for nothing.
+        """
+        return None
 
     def emit(self, topic: str, record: Any) -> None:
         """Hand a record to the run.
@@ -265,7 +309,8 @@ def describe_parameters(procedure_class: type[LabProcedure]) -> list[dict[str, A
     -------
     list of dict
         In the order of declaration, with keys ``name``, ``label``, ``default`` (as text), ``unit``, ``allowed``,
-        ``description``.
+        ``description``, ``kind`` (as :func:`labctl.run.parameters.kind_of` says), ``lowest`` and ``highest`` (of a
+        number; None: no limit), ``choices`` (text), ``group`` (empty: the procedure's own).
     """
     parameters: dict[str, Parameter] = procedure_class()._parameters
     # the parameters that all procedures have come last
@@ -279,6 +324,26 @@ def describe_parameters(procedure_class: type[LabProcedure]) -> list[dict[str, A
             "unit": getattr(parameters[name], "units", None),
             "allowed": allowed_values(parameters[name]),
             "description": parameters[name].description or "",
+            "kind": kind_of(parameters[name]),
+            "lowest": _finite(getattr(parameters[name], "minimum", None)),
+            "highest": _finite(getattr(parameters[name], "maximum", None)),
+            "choices": _choices(parameters[name]),
+            "group": _group(procedure_class, name),
         }
         for name in sorted(parameters, key=declared.index)
     ]
+
+
+def _finite(limit: float | None) -> float | None:
+    return limit if limit is not None and math.isfinite(limit) else None
+
+
+def _choices(parameter: Parameter) -> list[str]:
+    if isinstance(parameter, FileParameter):
+        return parameter.names()
+    return [str(choice) for choice in getattr(parameter, "choices", None) or ()]
+
+
+def _group(procedure_class: type[LabProcedure], name: str) -> str:
+    groups = (vars(base).get("parameter_groups", {}) for base in procedure_class.__mro__)
+    return next((titles[name] for titles in groups if name in titles), "")

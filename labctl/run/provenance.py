@@ -57,6 +57,7 @@ def run_header(procedure: LabProcedure, station: "Station") -> RunHeader:
             "platform": platform.platform(),
             "command_line": sys.argv,
             "bench": bench,
+            "replay_of": station.replay_of,
             **identity_of_rack(station),
             "station_file": station.file,
             "station_text": station_text(station),

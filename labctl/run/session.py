@@ -7,6 +7,7 @@ after the last point, an error, an abort, or a disk that is full. Not here: how 
 
 import contextlib
 import logging
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,10 @@ from labctl.run.guarded_writer import GuardedWriter
 from labctl.run.guardian import guard_run
 from labctl.run.holds import Holds
 from labctl.run.logbook import Logbook
+from labctl.run.mailbox import Mailbox
 from labctl.run.procedure import TOPICS, LabProcedure, Row
 from labctl.run.sleeping import InterruptibleClock
+from labctl.run.state_board import StateBoard
 from labctl.run.states import RunState, StateMachine
 from labctl.store import Run, RunWriter
 from labctl.store.columns import Cell
@@ -35,6 +38,7 @@ log = logging.getLogger(__name__)
 
 _DRAIN_PERIOD_S = 5.0
 _QUIET_S = 60.0
+_REQUEST_POLL_S = 0.02
 _SEVERITY = (RunState.FINISHED, RunState.ABORTED, RunState.FAILED)
 
 
@@ -79,6 +83,8 @@ class Session:
         self._guard = contextlib.ExitStack()
         self._control = control
         self._machine = StateMachine()
+        self._mailbox = Mailbox(writer.path, writer.segment, control)
+        self._board = StateBoard(writer.path, self._present)
         self._results: dict[str, Any] = {}
         self._started = False
         self._stop_is_known = False
@@ -106,7 +112,7 @@ class Session:
             "event": lambda record: self._book.take_event(record, self._actions),
             "summary": lambda record: self._results.update(plain(record)),
         }
-        procedure.attach(self.emit, self.should_stop, self.perform, self.elapsed_s)
+        procedure.attach(self.emit, self.should_stop, self.perform, self.elapsed_s, self.next_request)
 
     def run(self, closing: Callable[[], None]) -> Run:
         """Measure, switch off, close, seal; raise StoreError if not even the seal could be written.
@@ -116,6 +122,10 @@ class Session:
         closing : callable
             Closes what was opened for the run; called when the outputs are off, before the seal.
         """
+        with self._mailbox, self._board:
+            return self._run(closing)
+
+    def _run(self, closing: Callable[[], None]) -> Run:
         ends: list[RunState] = []
         clock = self._station.clock
         try:
@@ -179,6 +189,17 @@ class Session:
         """Return the time since the run began; see :meth:`labctl.run.LabProcedure.elapsed_s`."""
         return self._writer.times()[1] or 0.0
 
+    def next_request(self, within_s: float) -> Mapping[str, object] | None:
+        """Wait for what an operator wants; see :meth:`labctl.run.LabProcedure.next_request`."""
+        end_s = time.monotonic() + within_s
+        while not self.should_stop():
+            with contextlib.suppress(IndexError):
+                return self._control.requests.popleft()
+            if time.monotonic() >= end_s:
+                break
+            time.sleep(_REQUEST_POLL_S)
+        return None
+
     def stand_down(self) -> None:
         """Become paused."""
         self._procedure.stand_down()
@@ -214,10 +235,21 @@ class Session:
         if control.abort_reason is not None and (not self._stop_is_known or control.insisted):
             raise Aborted(control.abort_reason)
 
+    def _present(self) -> Mapping[str, Any]:
+        """What the state board shows."""
+        state = {"state": str(self._machine.state), "clock_s": self._station.clock.now_s()}
+        return state | self._station.present()
+
     def _say_alive(self) -> None:
+        if self._mailbox.notes:
+            self._note_asks()
         if self._file.guardian is not None:
             is_quiet = self._actions.is_replaying or not self._station.has_output_on()
             self._file.guardian.progress(_QUIET_S if is_quiet else None)
+
+    def _note_asks(self) -> None:
+        while self._mailbox.notes:
+            self._book.note("asked", self._mailbox.notes.popleft())
 
     def _watch(self) -> None:
         """From here on a guardian switches off when this process cannot."""
@@ -283,6 +315,7 @@ class Session:
         return RunState.FINISHED
 
     def _seal(self, state: RunState) -> str:
+        self._note_asks()
         for kind, message in self._notes:
             self._book.note(kind, message)
         self._machine.to(RunState.FAILED if self._writer.failure is not None else state)

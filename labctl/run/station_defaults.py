@@ -73,9 +73,12 @@ def merged_values(
         line and key are named.
     """
     name = procedure_class.procedure_name()
+    if not defaults.as_dict():
+        # the catalogue is not looked through for nothing: that imports all procedures
+        return MergedValues(dict(given), {})
     catalogue = procedure_class.catalogue()
     known = {**catalogue, name: procedure_class}
-    parameters = {kind: one().parameter_objects() for kind, one in known.items()} if defaults.as_dict() else {}
+    parameters = {kind: one().parameter_objects() for kind, one in known.items()}
     # a procedure that belongs to no catalogue cannot know what others have
     for refusal in _refusals(defaults, parameters, is_whole=bool(catalogue)):
         raise RunError(refusal)
@@ -95,7 +98,8 @@ def describe_defaults(procedure_class: type[LabProcedure], defaults: StationDefa
     Returns
     -------
     list of dict
-        As :func:`labctl.run.describe_parameters`, and ``from_station``: whether the default is the station's.
+        As :func:`labctl.run.describe_parameters`, and ``from_station``: whether the default is the station's,
+        ``place``: file, line and key where it stands then, else empty.
 
     Raises
     ------
@@ -109,6 +113,7 @@ def describe_defaults(procedure_class: type[LabProcedure], defaults: StationDefa
             **one,
             "default": format_parameter(procedure.parameter_objects()[one["name"]], getattr(procedure, one["name"])),
             "from_station": one["name"] in merged.from_station,
+            "place": merged.from_station[one["name"]].place if one["name"] in merged.from_station else "",
         }
         for one in describe_parameters(procedure_class)
     ]

@@ -30,6 +30,10 @@ from labctl.units import check_unit, format_quantity, parse_quantity
         ("25 degC", "K", 298.15),
         ("1e-7 A", "A", 1e-7),
         ("1 nA^2", "A^2", 1e-18),
+        ("10n", "s", 1e-8),
+        ("2.5 m", "V", 2.5e-3),
+        ("10µ", "A", 1e-5),
+        ("10m", "m", 10.0),
     ],
 )
 def test_parse_quantity_gives_nearest_float_when_unit_has_prefix(text: str, unit: str, value: float) -> None:
@@ -37,7 +41,7 @@ def test_parse_quantity_gives_nearest_float_when_unit_has_prefix(text: str, unit
 
 
 @pytest.mark.parametrize(
-    "text", ["", "fast", "nan", "inf", "1e999", "10 V", "10 zz", "10 s s", "10 __import__('os')", "1,5 s", "5 k"]
+    "text", ["", "fast", "nan", "inf", "1e999", "10 V", "10 zz", "10 s s", "10 __import__('os')", "1,5 s", "5 q"]
 )
 def test_parse_quantity_names_unit_and_example_when_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"expected a quantity in s, for example '1\.5 ms'"):

@@ -278,7 +278,7 @@ def guard_run(
         return
     content = station.content
     guardian = Guardian(
-        Orders(os.getpid(), content.heartbeat_s, content.visa_library, os.path.abspath(log_path), charges),
+        Orders(os.getpid(), content.heartbeat_s, content.unrecorded_library, os.path.abspath(log_path), charges),
         on_event,
         station.lock_descriptors(),
     )

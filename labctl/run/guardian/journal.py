@@ -8,9 +8,13 @@ import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from queue import SimpleQueue
 
-__all__ = ["Journal"]
+__all__ = ["GIVEN_UP", "Journal", "is_guarding"]
+
+GIVEN_UP = "given up: switch it off by hand"
+_LAST = ("goodbye", "VERIFIED OFF", "broken")
 
 
 class Journal:
@@ -63,3 +67,24 @@ class Journal:
             with suppress(OSError):
                 self._file.write(line + "\n")
                 self._file.flush()
+
+
+def is_guarding(path: Path) -> bool:
+    """Tell from its log whether a guardian is still at work: it watches a run, or switches off.
+
+    Parameters
+    ----------
+    path : Path
+        The log.
+
+    Returns
+    -------
+    bool
+        False where there is no such log, or its last line is one with which a guardian ends.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        event = str(json.loads(next(line for line in reversed(lines) if line))["event"])
+    except (OSError, StopIteration, ValueError, KeyError):
+        return False
+    return not (event in _LAST or event.endswith(GIVEN_UP))

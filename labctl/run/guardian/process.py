@@ -13,7 +13,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from labctl.run.guardian.fence import Fence
-from labctl.run.guardian.journal import Journal
+from labctl.run.guardian.journal import GIVEN_UP, Journal
 from labctl.run.guardian.messages import Orders, Word, WordKind
 from labctl.run.guardian.patience import Patience
 from labctl.run.guardian.switch_off import SwitchOff
@@ -99,7 +99,7 @@ def _verdict(orders: Orders, off: SwitchOff, book: Journal) -> int:
         left = off.wait(orders.keep_trying_s)
     if left:
         off.give_up()
-        book.note(f"NOT VERIFIED OFF: {'; '.join(left)}; given up: switch it off by hand")
+        book.note(f"NOT VERIFIED OFF: {'; '.join(left)}; {GIVEN_UP}")
         return 1
     book.note("VERIFIED OFF")
     return 0

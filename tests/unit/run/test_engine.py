@@ -29,6 +29,7 @@ class FakeStation:
     file: str = "fake.toml"
     simulated: bool = True
     bench_info: dict = field(default_factory=lambda: {"seed": 5})
+    replay_of: None = None
     sample: dict = field(default_factory=lambda: {"rows": 2})
     wiring: dict = field(default_factory=lambda: {"matrix": "mat1"})
     content: SimpleNamespace = field(

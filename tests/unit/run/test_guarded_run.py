@@ -17,6 +17,7 @@ class Rack:
 
     name, file, simulated, in_process = "fake", "fake.toml", True, False
     bench_info: ClassVar = {"seed": 1}
+    replay_of: ClassVar = None
     sample: ClassVar = {"rows": 1}
     wiring: ClassVar = {"matrix": "mat1"}
     content = SimpleNamespace(instruments={}, expired_calibration="warn", heartbeat_s=1.0, defaults=StationDefaults())

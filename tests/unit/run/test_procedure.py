@@ -103,6 +103,13 @@ def test_describe_parameters_keeps_order_of_declaration_when_asked():
         "unit": "s",
         "allowed": "1 µs to 1 ms",
         "description": "How long.",
+        "kind": "quantity",
+        "lowest": 1e-6,
+        "highest": 1e-3,
+        "choices": [],
+        "group": "",
     }
+    assert (described[3]["kind"], described[3]["choices"]) == ("choice", ["v2", "v3"])
+    assert described[-1]["group"] == "Simulation"
     assert described[4]["default"] == "true"
     assert described[5]["allowed"] == "text"

@@ -23,6 +23,7 @@ class Rack:
     def __init__(self, **changes):
         self.name, self.file, self.simulated, self.in_process = "fake", "fake.toml", True, True
         self.bench_info = {"seed": 1}
+        self.replay_of = None
         self.sample = {"name": "die 7", "rows": 2}
         self.wiring = {"file": "/somewhere/fake.toml", "matrix": "mat1", "rows": {"A": "smu1.a"}}
         self.content = SimpleNamespace(instruments={}, expired_calibration="warn", defaults=StationDefaults())
