@@ -1,0 +1,239 @@
+"""Recordings of other programs as traffic files.
+
+``pymeasure``: the literal pairs of ``expected_protocol`` in a Python test file, which is read, never run (seen:
+PyMeasure 0.16, ``pymeasure/test.py``; messages stand there without terminators). ``io-trace``: what NI I/O Trace saves
+as text or CSV. Seen: NI's help, which names the columns; assumed: the form of a call, ``3. viWrite (GPIB0::22::INSTR
+(0x00A1), "*IDN?.", 6 (0x6), 6 (0x6))``, and that a dot at the end stands for a line feed. ``scpi-replay``: a cassette,
+one JSON object a line. Seen: its description (JSON lines, raw socket); assumed: the names of the members, of which
+those that such files use are tried; a line that fits none is refused. Not here: the format that is written
+(:mod:`labctl.replay.traffic`).
+"""
+
+import ast
+import csv
+import json
+import re
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from labctl.errors import ReplayError
+from labctl.replay.traffic import new_traffic_file, written_bytes
+
+__all__ = ["FORMATS", "import_recording"]
+
+_LINE_FEED = b"\n"
+_COUNT = 20480
+_CALL = re.compile(r"^\s*(?P<number>\d+)\.?\s+(?P<name>vi\w+)\s*\((?P<rest>.*)\)\s*$")
+_BUFFER = re.compile(r'"(?P<text>.*)"\s*,\s*(?P<asked>\d+)[^,]*(?:,\s*(?P<done>\d+).*)?$', re.DOTALL)
+_RESOURCE = re.compile(r"^\s*\"?(?P<name>[A-Za-z]+\d*::[^\s\",(]+)")
+_START = re.compile(r"Start Time:\s*(?P<time>[\d:.,]+)")
+_STATUS = re.compile(r"Status:\s*(?:0x(?P<hex>[0-9A-Fa-f]+)|(?P<number>-?\d+))")
+# members of a cassette, the likeliest first
+_SENT = ("cmd", "command", "request", "query", "tx", "send", "sent", "write")
+_RECEIVED = ("resp", "response", "reply", "answer", "rx", "recv", "received", "read")
+_DIRECTION, _TEXT, _TIME = ("dir", "direction", "kind", "op", "type"), ("data", "text", "line", "payload"), ("t", "ts")
+_TO_INSTRUMENT = frozenset({*_SENT, "out", "c2s", "client", ">", "w"})
+_FROM_INSTRUMENT = frozenset({*_RECEIVED, "in", "s2c", "server", "instrument", "<", "r"})
+
+
+class _Step(NamedTuple):
+    """One operation: its resource, w or r, the bytes, the time."""
+
+    resource: str
+    op: str
+    data: bytes
+    time_s: float
+    status: int = 0
+
+
+def import_recording(source: Path, target: Path, form: str, *, resource: str = "") -> int:
+    """Write a recording of another program as a traffic file.
+
+    Parameters
+    ----------
+    source, target : Path
+        The second must not exist.
+    form : str
+        One of :data:`FORMATS`.
+    resource : str
+        VISA resource name, where the source does not tell it; left out, GPIB0::1::INSTR and so on.
+
+    Returns
+    -------
+    int
+        How many writes and reads it has.
+
+    Raises
+    ------
+    ReplayError
+        If the source cannot be read or holds something that cannot be understood; the place is named.
+    """
+    try:
+        text = source.read_text(encoding="utf-8-sig", errors="strict")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReplayError(f"{source}: cannot be read as text: {error}; name a file of the form {form!r}") from error
+    steps = list(FORMATS[form](source, text, resource))
+    if not steps:
+        raise ReplayError(f"{source}: has nothing of the form {form!r} in it; the forms are {', '.join(FORMATS)}")
+    numbers: dict[str, int] = {}
+    with new_traffic_file(target, f"imported from {form}", {"rack_clock": False, "source": source.name}) as out:
+        for step in steps:
+            known = len(numbers)
+            number = numbers.setdefault(step.resource, known + 1)
+            if number > known:
+                name = json.dumps(step.resource)
+                out.write(f'{{"op":"open","s":{number},"t":{step.time_s!r},"resource":{name}}}\n')
+            status = f',"st":{step.status}' if step.status else ""
+            count = f',"n":{_COUNT}' if step.op == "r" else ""
+            data = written_bytes(step.data)
+            out.write(f'{{"op":"{step.op}","s":{number},"t":{step.time_s!r}{status},{data}{count}}}\n')
+        for number in numbers.values():
+            out.write(f'{{"op":"close","s":{number},"t":{steps[-1].time_s!r}}}\n')
+    return len(steps)
+
+
+def _of_pymeasure(source: Path, text: str, resource: str) -> Iterator[_Step]:
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise ReplayError(f"{source}: line {error.lineno} is no Python: {error.msg}") from error
+    named = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_protocol(node.func)]
+    number = 0
+    for call in calls:
+        given = call.args[1] if len(call.args) > 1 else None
+        given = named.get(given.id) if isinstance(given, ast.Name) else given
+        try:
+            pairs = ast.literal_eval(given) if given is not None else None
+        except ValueError:
+            pairs = None
+        if not isinstance(pairs, (list, tuple)):
+            # a test that is run with several sets of pairs: they are no literals of the call
+            continue
+        number += 1
+        name = resource or f"GPIB0::{number}::INSTR"
+        for pair in pairs:
+            if not (isinstance(pair, (list, tuple)) and len(pair) == 2):
+                raise ReplayError(f"{source}: line {call.lineno}: {pair!r} is no pair of a message and an answer")
+            for op, message in zip("wr", pair, strict=True):
+                if message is not None:
+                    data = message if isinstance(message, bytes) else str(message).encode("latin-1")
+                    yield _Step(name, op, data + _LINE_FEED, 0.0)
+
+
+def _is_protocol(called: ast.expr) -> bool:
+    name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+    return name == "expected_protocol"
+
+
+def _of_io_trace(source: Path, text: str, resource: str) -> Iterator[_Step]:
+    sessions: dict[str, str] = {}
+    for number, name, rest, time_s, status in _calls(source, text):
+        if name in ("viOpen", "viOpenDefaultRM", "viClose") or name not in ("viWrite", "viRead"):
+            continue
+        buffer = _BUFFER.search(rest)
+        if buffer is None:
+            raise ReplayError(f"{source}: call {number}: {name} shows no buffer; capture with buffers shown")
+        data = buffer["text"].encode("latin-1", "replace")
+        done = int(buffer["done"] or (len(data) if name == "viRead" else buffer["asked"]))
+        if len(data) != done:
+            raise ReplayError(
+                f"{source}: call {number}: {name} moved {done} bytes and shows {len(data)}; capture again with the"
+                " full buffer mode"
+            )
+        if data.endswith(b"."):
+            data = data[:-1] + _LINE_FEED
+        known = _RESOURCE.match(rest)
+        session = rest.partition(",")[0].strip()
+        place = known["name"] if known else sessions.setdefault(session, f"GPIB0::{len(sessions) + 1}::INSTR")
+        yield _Step(resource or place, "w" if name == "viWrite" else "r", data, time_s, status)
+
+
+def _calls(source: Path, text: str) -> Iterator[tuple[str, str, str, float, int]]:
+    """Yield number, name, arguments, time and status of each call, of the text or the CSV form."""
+    lines = text.splitlines()
+    header = next((row for row in lines if "Description" in row and "," in row), None)
+    if header is not None:
+        for row in csv.DictReader(lines[lines.index(header) :]):
+            found = _CALL.match(f"{row.get('Number') or 0} {row.get('Description') or ''}")
+            if found:
+                yield found["number"], found["name"], found["rest"], _clock_s(row.get("Time") or ""), 0
+        return
+    calls = [(place, found) for place, line in enumerate(lines) if (found := _CALL.match(line))]
+    ends = [place for place, _ in calls[1:]] + [len(lines)]
+    for (place, found), end in zip(calls, ends, strict=True):
+        told = "\n".join(lines[place + 1 : end])
+        start, status = _START.search(told), _STATUS.search(told)
+        code = 0 if status is None else int(status["hex"], 16) if status["hex"] else int(status["number"])
+        # a 32-bit pattern is a signed number
+        code -= (code >= 1 << 31) << 32
+        yield found["number"], found["name"], found["rest"], _clock_s(start["time"] if start else ""), code
+
+
+def _clock_s(text: str) -> float:
+    try:
+        parts = [float(part) for part in text.replace(",", ".").split(":")]
+    except ValueError:
+        return 0.0
+    return sum(part * 60.0**power for power, part in enumerate(reversed(parts[-3:])))
+
+
+def _of_scpi_replay(source: Path, text: str, resource: str) -> Iterator[_Step]:
+    name = resource or "TCPIP0::192.0.2.1::5025::SOCKET"
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            entry = None
+        if not isinstance(entry, dict):
+            raise ReplayError(f"{source}: line {number} is no JSON object; a cassette has one a line")
+        found = list(_entry(entry))
+        if not found and number > 1:
+            raise ReplayError(
+                f"{source}: line {number} has {', '.join(map(repr, entry))}: neither what was sent nor what was"
+                f" answered is among them; known are {', '.join((*_SENT, *_RECEIVED))}, or {', '.join(_DIRECTION)} with"
+                " data"
+            )
+        time_s = next((float(entry[key]) for key in _TIME if isinstance(entry.get(key), (int, float))), 0.0)
+        yield from (_Step(name, op, data, time_s) for op, data in found)
+
+
+def _entry(entry: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    direction = next((str(entry[key]).lower() for key in _DIRECTION if key in entry), "")
+    op = "w" if direction in _TO_INSTRUMENT else "r" if direction in _FROM_INSTRUMENT else ""
+    data = _bytes(entry, _TEXT)
+    if op and data is not None:
+        yield op, data
+        return
+    for which, names in (("w", _SENT), ("r", _RECEIVED)):
+        data = _bytes(entry, names)
+        if data is not None:
+            yield which, data
+
+
+def _bytes(entry: Mapping[str, Any], names: Iterable[str]) -> bytes | None:
+    for name in names:
+        for key in (f"{name}_b64", f"{name}_base64"):
+            if isinstance(entry.get(key), str):
+                return b64decode(entry[key])
+        if isinstance(entry.get(name), str):
+            data: bytes = entry[name].encode("utf-8")
+            return data if data.endswith(_LINE_FEED) else data + _LINE_FEED
+    return None
+
+
+FORMATS: Mapping[str, Callable[[Path, str, str], Iterator[_Step]]] = {
+    "pymeasure": _of_pymeasure,
+    "io-trace": _of_io_trace,
+    "scpi-replay": _of_scpi_replay,
+}

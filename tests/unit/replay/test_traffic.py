@@ -1,0 +1,89 @@
+"""The traffic file. Authority: issue "Replay, and the digital twin" (what is recorded, what a difference must name)."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labctl.errors import ReplayError
+from labctl.replay.traffic import OPERATIONS, SCHEMA, TrafficFile, TrafficWriter
+
+
+def written(path, *lines):
+    header = json.dumps({"schema": SCHEMA, "library": "@py", "rack_clock": False})
+    path.write_text("\n".join([header, *lines]) + "\n")
+    return path
+
+
+def test_operations_come_back_as_they_were_noted(tmp_path):
+    path = tmp_path / "t.jsonl"
+    writer = TrafficWriter(path, "@py", {"rack_clock": True})
+    writer.note("open", 1, 0, 0.0, rest=',"resource":"ASRL1::INSTR"')
+    writer.note("w", 1, 0, 1.5, b"*IDN?\r\n")
+    writer.note("r", 1, 1073676294, 2.5, b"\x00\xff#\n", ',"n":20')
+    writer.note("r", 1, -1073807339, 4.5, b"")
+    writer.close()
+    with TrafficFile(path) as file:
+        found = list(file.operations())
+    assert [one.op for one in found] == ["open", "w", "r", "r"]
+    assert [one.line for one in found] == [2, 3, 4, 5]
+    assert [one.data for one in found] == [b"", b"*IDN?\r\n", b"\x00\xff#\n", b""]
+    assert [one.rack_s for one in found] == [0.0, 1.5, 2.5, 4.5]
+    assert [one.status for one in found] == [0, 0, 1073676294, -1073807339]
+    assert found[2].facts["n"] == 20
+
+
+@given(st.lists(st.binary(max_size=60), min_size=1, max_size=20))
+def test_any_bytes_come_back(tmp_path_factory, contents):
+    path = tmp_path_factory.mktemp("any") / "t.jsonl"
+    writer = TrafficWriter(path, "@py", {})
+    for data in contents:
+        writer.note("w", 1, 0, None, data)
+    writer.close()
+    with TrafficFile(path) as file:
+        assert [one.data for one in file.operations()] == contents
+
+
+def test_recording_is_never_written_over(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text("something else")
+    with pytest.raises(ReplayError, match="never written over"):
+        TrafficWriter(path, "@py", {})
+    assert path.read_text() == "something else"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"op":"w","s":1,"t":0.1,"d":"*ID', "line 3 is cut or damaged"),
+        ('["op"]', "line 3 is cut or damaged"),
+        ('{"op":"sing","s":1,"t":0.1}', r"line 3 .*'sing'"),
+        ('{"op":"w","s":1,"d":"x"}', "line 3 is no operation"),
+        ('{"op":"w","s":1,"t":0.1,"x":"???"}', "line 3 is no operation"),
+        ('{"op":"w","s":1,"t":0.1,"d":"µ"}', "line 3 is no operation"),
+    ],
+)
+def test_damaged_line_is_named(tmp_path, line, says):
+    path = written(tmp_path / "t.jsonl", '{"op":"open","s":1,"t":0.0,"resource":"ASRL1::INSTR"}', line)
+    with TrafficFile(path) as file, pytest.raises(ReplayError, match=says):
+        list(file.operations())
+
+
+def test_line_without_end_is_named(tmp_path):
+    path = written(tmp_path / "t.jsonl", '{"op":"w","s":1,"t":0.1,"d":"a"}')
+    path.write_bytes(path.read_bytes()[:-1])
+    with TrafficFile(path) as file, pytest.raises(ReplayError, match="line 2 is cut"):
+        list(file.operations())
+
+
+@pytest.mark.parametrize("header", ['{"a":1}', "3", "#Procedure: x", json.dumps({"schema": SCHEMA + 1})])
+def test_foreign_or_newer_file_is_refused(tmp_path, header):
+    path = tmp_path / "t.jsonl"
+    path.write_text(header + "\n")
+    with pytest.raises(ReplayError, match=r"no header|cut or damaged|newer labctl"):
+        TrafficFile(path)
+
+
+def test_every_operation_has_words():
+    assert all(OPERATIONS.values())
