@@ -1,74 +1,77 @@
 """PyMeasure procedures, one per file. To add one, see README.md beside this package."""
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from labctl.errors import RunError
-from labctl.run import LabProcedure
+
+if TYPE_CHECKING:
+    from labctl.run import LabProcedure
 
 __all__ = ["find_procedure", "procedures"]
 
-
-def procedures() -> dict[str, type[LabProcedure]]:
-    """Return the procedures by name; they are imported here, not before."""
-    from labctl_procedures.check_contacts import CheckContacts
-    from labctl_procedures.count_states import CountStates
-    from labctl_procedures.cycle_statistics import CycleStatistics
-    from labctl_procedures.domain_wall_map import DomainWallMap
-    from labctl_procedures.ecram_update import EcramUpdate
-    from labctl_procedures.endurance import Endurance
-    from labctl_procedures.form_array import FormArray
-    from labctl_procedures.form_dc import FormDc
-    from labctl_procedures.half_select_disturb import HalfSelectDisturb
-    from labctl_procedures.ladder_compliance import LadderCompliance
-    from labctl_procedures.ladder_stop_voltage import LadderStopVoltage
-    from labctl_procedures.map_array import MapArray
-    from labctl_procedures.map_pulses import MapPulses
-    from labctl_procedures.multiply_vectors import MultiplyVectors
-    from labctl_procedures.paired_pulse import PairedPulse
-    from labctl_procedures.potentiate_depress import PotentiateDepress
-    from labctl_procedures.program_array import ProgramArray
-    from labctl_procedures.pulse_energy import PulseEnergy
-    from labctl_procedures.read_array import ReadArray
-    from labctl_procedures.read_disturb import ReadDisturb
-    from labctl_procedures.read_noise import ReadNoise
-    from labctl_procedures.retention import Retention
-    from labctl_procedures.sequence import Sequence
-    from labctl_procedures.stdp import Stdp
-    from labctl_procedures.sweep_iv import SweepIv
-    from labctl_procedures.volatility import Volatility
-    from labctl_procedures.write_verify import WriteVerify
-
-    classes: tuple[type[LabProcedure], ...] = (
-        CheckContacts,
-        CountStates,
-        CycleStatistics,
-        DomainWallMap,
-        EcramUpdate,
-        Endurance,
-        FormArray,
-        FormDc,
-        HalfSelectDisturb,
-        LadderCompliance,
-        LadderStopVoltage,
-        MapArray,
-        MapPulses,
-        MultiplyVectors,
-        PairedPulse,
-        PotentiateDepress,
-        ProgramArray,
-        PulseEnergy,
-        ReadArray,
-        ReadDisturb,
-        ReadNoise,
-        Retention,
-        Sequence,
-        Stdp,
-        SweepIv,
-        Volatility,
-        WriteVerify,
-    )
-    return {procedure.procedure_name(): procedure for procedure in classes}
+# the name of a procedure is that of its module
+_CLASSES = {
+    "check_contacts": "CheckContacts",
+    "count_states": "CountStates",
+    "cycle_statistics": "CycleStatistics",
+    "domain_wall_map": "DomainWallMap",
+    "ecram_update": "EcramUpdate",
+    "endurance": "Endurance",
+    "form_array": "FormArray",
+    "form_dc": "FormDc",
+    "half_select_disturb": "HalfSelectDisturb",
+    "ladder_compliance": "LadderCompliance",
+    "ladder_stop_voltage": "LadderStopVoltage",
+    "manual": "Manual",
+    "map_array": "MapArray",
+    "map_pulses": "MapPulses",
+    "multiply_vectors": "MultiplyVectors",
+    "paired_pulse": "PairedPulse",
+    "potentiate_depress": "PotentiateDepress",
+    "program_array": "ProgramArray",
+    "pulse_energy": "PulseEnergy",
+    "read_array": "ReadArray",
+    "read_disturb": "ReadDisturb",
+    "read_noise": "ReadNoise",
+    "replay_run": "ReplayRun",
+    "retention": "Retention",
+    "sequence": "Sequence",
+    "stdp": "Stdp",
+    "sweep_iv": "SweepIv",
+    "volatility": "Volatility",
+    "write_verify": "WriteVerify",
+}
 
 
-def find_procedure(name: str) -> type[LabProcedure]:
+class _Procedures(Mapping[str, "type[LabProcedure]"]):
+    """Imports a procedure when it is looked up: a run must not wait for the others."""
+
+    def __getitem__(self, name: str) -> "type[LabProcedure]":
+        """Return a procedure by name."""
+        found: type[LabProcedure] = getattr(import_module(f"labctl_procedures.{name}"), _CLASSES[name])
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is one of this name."""
+        return name in _CLASSES
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return iter(_CLASSES)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(_CLASSES)
+
+
+def procedures() -> "Mapping[str, type[LabProcedure]]":
+    """Return the procedures by name; each is imported when it is looked up."""
+    return _Procedures()
+
+
+def find_procedure(name: str) -> "type[LabProcedure]":
     """Return a procedure by name.
 
     Parameters
@@ -86,7 +89,6 @@ def find_procedure(name: str) -> type[LabProcedure]:
     RunError
         If there is none of that name; the known ones are listed.
     """
-    known = procedures()
-    if name not in known:
-        raise RunError(f"there is no procedure {name!r}; there are {', '.join(sorted(known))}")
-    return known[name]
+    if name not in _CLASSES:
+        raise RunError(f"there is no procedure {name!r}; there are {', '.join(sorted(_CLASSES))}")
+    return procedures()[name]

@@ -8,14 +8,16 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
-from pymeasure.experiment import ListParameter, Parameter
+from pymeasure.experiment import ListParameter
 
 from labctl.array import CellReading, parse_cells
 from labctl.array.cell_access import CellAccess
 from labctl.array.opening_cells import open_cells
 from labctl.run import LabProcedure, QuantityParameter
+from labctl.run.parameters import CellsParameter
 from labctl.run.procedure import Row
 from labctl.tuning import Note, Pulse, Staircase
+from labctl_procedures.stimulus_notes import ACCESS, STIMULUS, write_note
 
 __all__ = ["COLUMNS", "ArrayProcedure", "RecordedCells"]
 
@@ -44,7 +46,7 @@ _LOOKED_AT = 4
 class ArrayProcedure(LabProcedure):
     """Base of procedures that visit the cells of an array; it measures nothing by itself."""
 
-    cells = Parameter(
+    cells = CellsParameter(
         "Cells", default="all", description="'all', '3,4', '0:8,0:32' or the path of a CSV mask of 0 and 1"
     )
     scheme = ListParameter(
@@ -66,6 +68,12 @@ class ArrayProcedure(LabProcedure):
         description="Current range of readings; 0 is auto-range. A fixed range limits pulses too",
     )
 
+    parameter_groups: ClassVar[Mapping[str, str]] = {
+        "cells": "Cells",
+        "scheme": "Cells",
+        **dict.fromkeys(("read_voltage", "integration", "read_range"), "Reading"),
+    }
+
     DATA_COLUMNS: ClassVar[list[str]] = COLUMNS
     resumable: ClassVar[bool] = True
 
@@ -81,6 +89,8 @@ class ArrayProcedure(LabProcedure):
         super().__init__(**values)
         self._access: CellAccess | None = None
         self._last_read: dict[Cell, float | None] = {}
+        self._unnoted_access: str | None = None
+        self._noted: dict[str, Mapping[str, object]] = {}
 
     def stand_down(self) -> None:
         """Put the sources to 0 V and off and open the relays; the next reading or pulse prepares them again."""
@@ -196,19 +206,41 @@ class ArrayProcedure(LabProcedure):
         """
         # readings of another bias scheme or range are not comparable
         self._last_read.clear()
-        self._access = open_cells(
-            self.station,
-            scheme=scheme or self.scheme,
-            read_voltage_v=self.read_voltage,
-            integration_plc=self.integration,
-            measure_range_a=measure_range_a or self.read_range or None,
-            current_limit_a=current_limit_a,
-            pulse_voltage_v=max(pulse_voltage_v, self.read_voltage),
-            pulse_with=pulse_with,
-            may_stress_line=may_stress_line,
-            row_stress_v=row_stress_v,
-        )
+        settings: dict[str, Any] = {
+            "scheme": str(scheme or self.scheme),
+            "read_voltage_v": self.read_voltage,
+            "integration_plc": self.integration,
+            "measure_range_a": measure_range_a or self.read_range or None,
+            "current_limit_a": current_limit_a,
+            "pulse_voltage_v": max(pulse_voltage_v, self.read_voltage),
+            "pulse_with": pulse_with,
+            "may_stress_line": may_stress_line,
+            "row_stress_v": row_stress_v,
+        }
+        self._access = open_cells(self.station, **settings)
+        self._unnoted_access = write_note(settings)
         return self._access
+
+    def note_access(self) -> None:
+        """Note with which settings the cells were opened, before the first use: a replay opens them so."""
+        message, self._unnoted_access = self._unnoted_access, None
+        if message is not None:
+            self.emit("event", {"kind": ACCESS, "message": message})
+
+    def note_stimulus(self, event: str, facts: Mapping[str, object]) -> None:
+        """Note what a row will not say of a stimulus, where that is another than at the last one of its kind.
+
+        Parameters
+        ----------
+        event : str
+            Column ``Event`` of the row.
+        facts : mapping of str to object
+            See :mod:`labctl_procedures.recorded_stimuli`; empty for a plain reading or pulse.
+        """
+        self.note_access()
+        if self._noted.get(event, {}) != facts:
+            self._noted[event] = facts
+            self.emit("event", {"kind": STIMULUS, "message": write_note({"event": event, **facts})})
 
     def emit_map(self, name: str, data: npt.NDArray[Any], unit: str) -> None:
         """Store an array over the cells.
@@ -293,6 +325,7 @@ class RecordedCells:
 
         kind = event if note is None else "verify"
         plan = self._plan(kind, row, column, self._access.read_voltage_v, None, note)
+        self._procedure.note_stimulus(kind, {})
         (found,) = self._procedure.perform(plan, read, stimulates=False)
         conductance_s = cast("float | None", found["Conductance (S)"])
         self._procedure.remember((row, column), conductance_s)
@@ -314,9 +347,11 @@ class RecordedCells:
         event : str or None
             Kind of pulse; None tells SET from RESET by the sign.
         """
+        facts: dict[str, object] = {}
         if isinstance(stimulus, Staircase):
             levels_v = stimulus.levels_v()
             voltage_v, width_s = levels_v[-1], stimulus.dwell_s * len(levels_v)
+            facts = {"do": "staircase", "levels_v": list(levels_v), "dwell_s": stimulus.dwell_s}
         else:
             voltage_v, width_s = stimulus.voltage_v, stimulus.width_s
 
@@ -328,6 +363,7 @@ class RecordedCells:
             return {"Time (s)": self._procedure.elapsed_s()}
 
         kind = event or ("set" if voltage_v > 0.0 else "reset")
+        self._procedure.note_stimulus(kind, facts)
         self._procedure.perform(self._plan(kind, row, column, voltage_v, width_s, note), pulse, stimulates=True)
 
     def _plan(

@@ -5,18 +5,20 @@ cut is flagged, not repeated. Not here: which cells and what to do (the procedur
 (:mod:`labctl_procedures.cell_procedure`).
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from labctl.array import CellReading
 from labctl.array.cell_access import CellAccess
 from labctl.run.procedure import Row
+from labctl_procedures.stimulus_notes import LIMIT, write_note
 
 if TYPE_CHECKING:
     from labctl_procedures.cell_procedure import CellProcedure
 
-__all__ = ["CELL_COLUMNS", "Cell", "CellPort", "CellRow", "CellStopped"]
+__all__ = ["CELL_COLUMNS", "Cell", "CellPort", "CellRow", "CellStopped", "or_nan"]
 
 CELL_COLUMNS = [
     "Event",
@@ -72,6 +74,22 @@ class CellRow:
         return cls(voltage_v, current_a, conductance_s, time_s, flags)
 
 
+def or_nan(value: float | None) -> float:
+    """Return what a row holds as a number that curves can hold.
+
+    Parameters
+    ----------
+    value : float or None, any unit
+        Of a :class:`CellRow`.
+
+    Returns
+    -------
+    float, unit of the value
+        NaN where the row has none.
+    """
+    return math.nan if value is None else value
+
+
 class CellPort:
     """The cells of an access, recorded.
 
@@ -124,6 +142,7 @@ class CellPort:
             self._wait(after_s, not_before_s)
             return self._row(self._access.read(*cell))
 
+        self._note(event, {}, after_s, not_before_s)
         (row,) = self._perform(event, cell, cycle, step, self._access.read_voltage_v, None, read, stimulates=False)
         self._procedure.remember(cell, row.conductance_s)
         self._procedure.check_reading(row)
@@ -166,6 +185,7 @@ class CellPort:
             return {"Time (s)": self._procedure.elapsed_s()}
 
         kind = event or ("set" if voltage_v > 0.0 else "reset")
+        self._note(kind, {}, after_s)
         (row,) = self._perform(kind, cell, cycle, step, voltage_v, width_s, pulse, stimulates=True)
         return row
 
@@ -202,6 +222,7 @@ class CellPort:
             return {"Time (s)": self._procedure.elapsed_s()}
 
         largest_v = max(voltages_v, key=abs)
+        self._note(event, {"do": "train", "voltages_v": list(voltages_v)})
         self._perform(event, cell, cycle, count, largest_v, width_s, play, stimulates=True)
 
     def staircase(
@@ -231,7 +252,39 @@ class CellPort:
             return {"Time (s)": self._procedure.elapsed_s()}
 
         largest_v = max(levels_v, key=abs)
+        self._note(event, {"do": "staircase", "levels_v": list(levels_v), "dwell_s": dwell_s})
         self._perform(event, cell, cycle, step, largest_v, dwell_s * len(levels_v), play, stimulates=True)
+
+    def play(
+        self,
+        cell: Cell,
+        levels_v: Sequence[float],
+        *,
+        sample_s: float,
+        cycle: int | None = None,
+        step: int | None = None,
+        event: str = "waveform",
+    ) -> None:
+        """Play a waveform across a cell by the generator; the row holds its largest level and whole duration.
+
+        Parameters
+        ----------
+        cell : (int, int)
+        levels_v : sequence of float, unit V
+        sample_s : float, unit s
+            Time at each level.
+        cycle, step : int or None
+            Go into the row.
+        event : str
+        """
+
+        def play() -> Row:
+            self._access.play(*cell, levels_v, sample_s=sample_s)
+            return {"Time (s)": self._procedure.elapsed_s()}
+
+        largest_v = max(levels_v, key=abs)
+        self._note(event, {"do": "play", "levels_v": list(levels_v), "sample_s": sample_s})
+        self._perform(event, cell, cycle, step, largest_v, sample_s * len(levels_v), play, stimulates=True)
 
     def sweep(
         self,
@@ -263,6 +316,7 @@ class CellPort:
         def sweep() -> list[Row]:
             return [self._row(reading) for reading in self._access.sweep(*cell, levels_v, dwell_s=dwell_s)]
 
+        self._note(event, {"do": "sweep"})
         rows = self._perform(event, cell, cycle, step, None, dwell_s, sweep, stimulates=True)
         return [row for row in rows if row.voltage_v is not None]
 
@@ -300,6 +354,7 @@ class CellPort:
         def sample() -> list[Row]:
             return [self._row(one) for one in self._access.sample(*cell, voltage_v, count, interval_s=interval_s)]
 
+        self._note(event, {"do": "sample", "interval_s": interval_s})
         rows = self._perform(event, cell, cycle, step, voltage_v, None, sample, stimulates=stimulates)
         return [row for row in rows if row.current_a is not None or row.flags - {"in_doubt"}]
 
@@ -310,7 +365,16 @@ class CellPort:
         ----------
         current_limit_a : float, unit A
         """
+        self._procedure.note_access()
+        self._procedure.emit("event", {"kind": LIMIT, "message": write_note({"current_limit_a": current_limit_a})})
         self._access.limit_current(current_limit_a)
+
+    def _note(
+        self, event: str, facts: Mapping[str, object], after_s: float = 0.0, not_before_s: float | None = None
+    ) -> None:
+        waits = {"after_s": after_s or None, "not_before_s": not_before_s}
+        known = {name: value for name, value in waits.items() if value is not None}
+        self._procedure.note_stimulus(event, {**facts, **known})
 
     def _wait(self, after_s: float, not_before_s: float | None) -> None:
         clock = self._procedure.station.clock

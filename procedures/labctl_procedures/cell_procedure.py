@@ -8,10 +8,11 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pymeasure.experiment import BooleanParameter, Parameter
+from pymeasure.experiment import BooleanParameter
 
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
+from labctl.run.parameters import CellsParameter
 from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellRow, CellStopped
 from labctl_procedures.forming_procedure import FormingProcedure
 
@@ -27,7 +28,7 @@ class CellProcedure(FormingProcedure):
     next cell follows.
     """
 
-    cells = Parameter(
+    cells = CellsParameter(
         "Cells",
         default="0,0",
         description="'3,4', '0,0;1,1', 'diagonal:10', '0:8,0:32', 'all' or the path of a CSV mask of 0 and 1",
@@ -53,6 +54,10 @@ class CellProcedure(FormingProcedure):
         maximum=1.0,
         default=0.0,
         description="Stop rule: a cell that reads less is left alone; 0 for none",
+    )
+
+    parameter_groups: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("current_limit", "shorted_above", "open_below"), "Stop rules (protect the die)"
     )
 
     DATA_COLUMNS: ClassVar[list[str]] = CELL_COLUMNS

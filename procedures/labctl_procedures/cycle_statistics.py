@@ -8,14 +8,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from pymeasure.experiment import IntegerParameter, Parameter
+from pymeasure.experiment import IntegerParameter
 
 from labctl.analysis.distributions import fit_lognormal
 from labctl.analysis.variability import cycle_correlation, split_variance
+from labctl.errors import RunError
+from labctl.run.parameters import CellsParameter
 from labctl.run.preflight import Estimate
 from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellStopped
 from labctl_procedures.cycling_procedure import CyclingProcedure
-from labctl_procedures.summary_estimates import summarised
+from labctl_procedures.estimated import estimated
 
 __all__ = ["CycleStatistics"]
 
@@ -34,7 +36,7 @@ class CycleStatistics(CyclingProcedure):
     end, and after an abort, outputs are off and relays open.
     """
 
-    cells = Parameter(
+    cells = CellsParameter(
         "Cells",
         default="diagonal:3",
         description="As of all procedures; a split needs 3 and more, a publication 10 and more",
@@ -42,7 +44,28 @@ class CycleStatistics(CyclingProcedure):
     cycles = IntegerParameter(
         "Cycles", default=50, minimum=1, maximum=1000000, description="Common: 50 and more on 10 and more cells"
     )
+    left_out = IntegerParameter(
+        "Left-out cycles",
+        default=0,
+        minimum=0,
+        maximum=999999,
+        description="First cycles of each cell, often still forming, that statistics leave out; rows hold them",
+    )
     DATA_COLUMNS: ClassVar[list[str]] = CELL_COLUMNS
+
+    def check(self) -> None:
+        """Refuse cells that are not there, pulses that no source can give, and statistics of no cycle.
+
+        Raises
+        ------
+        RunError
+            If no cycle is left.
+        LabError
+            If another parameter breaks its rule.
+        """
+        super().check()
+        if self.left_out >= self.cycles:
+            raise RunError(f"cycle_statistics: left_out must be less than cycles, got {self.left_out} of {self.cycles}")
 
     def estimate(self) -> Estimate:
         """Return the pulses and the two readings of all cycles."""
@@ -57,14 +80,17 @@ class CycleStatistics(CyclingProcedure):
         with self.open_pulses(self.cycle_voltages_v) as access:
             port = CellPort(self, access)
             self.visit(cells, lambda cell: self._cycles(cell, port, found[cell]))
+        for data in found.values():
+            data[:, : self.left_out] = np.nan
         self.emit_cells(cells)
         results = self.cell_results()
         for index, name in enumerate(_STATES):
             states = {cell: data[index] for cell, data in found.items()}
             self.emit_curves(f"{name}_state", states, ("cycle",), "S")
-            correlations = {cell: _correlations(state) for cell, state in states.items()}
+            kept = {cell: state[self.left_out :] for cell, state in states.items()}
+            correlations = {cell: _correlations(state) for cell, state in kept.items()}
             self.emit_curves(f"{name}_correlation", correlations, ("lag",), "1")
-            results |= _statistics(name, states, correlations)
+            results |= _statistics(name, kept, correlations)
         ratios = np.concatenate([data[0] / data[1] for data in found.values()]) if found else np.empty(0)
         ratios = ratios[np.isfinite(ratios)]
         results["window_median"] = float(np.median(ratios)) if ratios.size else None
@@ -101,11 +127,11 @@ def _statistics(
     except ValueError as error:
         results |= {f"{name}_device_to_device": None, f"{name}_split_reason": str(error)}
     else:
-        results |= summarised(f"{name}_cycle_to_cycle", lambda: split.cycle_to_cycle)
+        results |= estimated(f"{name}_cycle_to_cycle", lambda: split.cycle_to_cycle)
         results |= {f"{name}_device_to_device": split.device_to_device, f"{name}_device_p_value": split.p_value}
     values = np.concatenate(list(states.values())) if states else np.empty(0)
-    results |= summarised(f"{name}_median", lambda: fit_lognormal(values, "S").median)
-    results |= summarised(f"{name}_log_sigma", lambda: fit_lognormal(values, "S").sigma)
+    results |= estimated(f"{name}_median", lambda: fit_lognormal(values, "S").median)
+    results |= estimated(f"{name}_log_sigma", lambda: fit_lognormal(values, "S").sigma)
     first = np.array([of_cell[0] for of_cell in correlations.values()])
     first = first[np.isfinite(first)]
     return results | {f"{name}_correlation": float(first.mean()) if first.size else None}

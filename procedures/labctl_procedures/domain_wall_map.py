@@ -13,10 +13,10 @@ from labctl.analysis.distributions import binomial_yield
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
 from labctl.run.preflight import Estimate
-from labctl.units import parse_quantity
 from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellStopped
 from labctl_procedures.cell_procedure import CellProcedure
 from labctl_procedures.estimated import named
+from labctl_procedures.value_lists import positive_values
 
 __all__ = ["DomainWallMap"]
 
@@ -195,16 +195,7 @@ class DomainWallMap(CellProcedure):
         return float(self.depinning_voltage) * max([*self._parts(), float(self.return_amplitude)])
 
     def _widths_s(self) -> list[float]:
-        return self._list(self.widths, "s", "widths")
+        return positive_values(self.widths, "s", "domain_wall_map: widths")
 
     def _parts(self) -> list[float]:
-        return self._list(self.amplitudes, "1", "amplitudes")
-
-    def _list(self, text: str, unit: str, name: str) -> list[float]:
-        try:
-            values = [parse_quantity(part.strip(), unit) for part in text.split(",")]
-        except ValueError as error:
-            raise RunError(f"domain_wall_map: {name}: {error}; give a list such as '8 ns, 10 ns'") from error
-        if not all(value > 0.0 for value in values):
-            raise RunError(f"domain_wall_map: {name} must be above 0, got {text!r}")
-        return values
+        return positive_values(self.amplitudes, "1", "domain_wall_map: amplitudes")

@@ -15,7 +15,7 @@ from labctl.run import QuantityParameter
 from labctl.run.preflight import Estimate
 from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort
 from labctl_procedures.cycling_procedure import CyclingProcedure
-from labctl_procedures.summary_estimates import summarised
+from labctl_procedures.estimated import estimated
 
 __all__ = ["Endurance", "read_blocks"]
 
@@ -180,8 +180,8 @@ class Endurance(CyclingProcedure):
             "lives": ends,
             "window_median": float(np.median(window)) if window.size else None,
             "window_least": float(window.min()) if window.size else None,
-            **summarised("weibull_shape", lambda: fit_lives(lives, has_failed).shape),
-            **summarised("weibull_scale", lambda: fit_lives(lives, has_failed).scale),
+            **estimated("weibull_shape", lambda: fit_lives(lives, has_failed).shape),
+            **estimated("weibull_scale", lambda: fit_lives(lives, has_failed).scale),
         }
 
 

@@ -10,7 +10,7 @@ from labctl.analysis.intervals import bootstrap
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
 from labctl.run.preflight import Estimate
-from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellRow, CellStopped
+from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellRow, CellStopped, or_nan
 from labctl_procedures.cell_procedure import CellProcedure
 from labctl_procedures.estimated import estimated
 from labctl_procedures.forming import FormingSettings
@@ -163,15 +163,11 @@ class FormDc(CellProcedure):
 
 
 def _voltages_v(curves: dict[Cell, list[CellRow]]) -> dict[Cell, list[float]]:
-    return {cell: [_number(row.voltage_v) for row in rows] for cell, rows in curves.items()}
+    return {cell: [or_nan(row.voltage_v) for row in rows] for cell, rows in curves.items()}
 
 
 def _currents_a(curves: dict[Cell, list[CellRow]]) -> dict[Cell, list[float]]:
-    return {cell: [_number(row.current_a) for row in rows] for cell, rows in curves.items()}
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value
+    return {cell: [or_nan(row.current_a) for row in rows] for cell, rows in curves.items()}
 
 
 def _results(voltages_v: list[float], virgin: int, cells: int) -> dict[str, object]:

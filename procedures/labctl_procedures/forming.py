@@ -7,8 +7,9 @@ word line change a little with every pulse, and so does the guarded reading betw
 Not here: the procedure (:mod:`labctl_procedures.form_array`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pymeasure.experiment import ListParameter
 
@@ -66,6 +67,22 @@ class FormingParameters:
         maximum=1e-2,
         default="50 uS",
         description="Gain over the reading before the first pulse that tells breakdown",
+    )
+
+    parameter_groups: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        (
+            "form_unformed",
+            "form_scheme",
+            "form_start",
+            "form_stop",
+            "form_step",
+            "form_row_stress",
+            "form_width",
+            "form_limit",
+            "formed_above",
+            "form_jump",
+        ),
+        "Forming",
     )
 
 

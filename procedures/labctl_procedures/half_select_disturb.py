@@ -13,34 +13,16 @@ from labctl.array.cell_access import CellAccess
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
 from labctl.run.preflight import Estimate
-from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellStopped
+from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellStopped, or_nan
 from labctl_procedures.cell_procedure import CellProcedure
+from labctl_procedures.spacing import block_ends
 
-__all__ = ["HalfSelectDisturb", "block_ends"]
+__all__ = ["HalfSelectDisturb"]
 
 # measured on the reference rack: the survey of a cell and its forming, and a pulse beside its width with the way back
 _FORMING_S, _FORMING_ROWS, _PULSE_S = 5.0, 30, 0.005
 _SIGNS = ("set", "reset")
 _LINES = ("word_line", "bit_line")
-
-
-def block_ends(count: int, per_decade: int = 3) -> list[int]:
-    """Return where blocks of pulses or reads end, about equally far apart on a logarithmic scale.
-
-    Parameters
-    ----------
-    count : int
-        The last one.
-    per_decade : int
-
-    Returns
-    -------
-    list of int
-        Growing, from 1 to ``count``.
-    """
-    decades = np.log10(count)
-    ends = np.rint(10.0 ** np.linspace(0.0, decades, int(np.ceil(decades * per_decade)) + 1)).astype(int)
-    return sorted({int(end) for end in ends} | {1, count})
 
 
 class HalfSelectDisturb(CellProcedure):
@@ -172,7 +154,7 @@ class HalfSelectDisturb(CellProcedure):
                         ended.add(victim)
                         self._stop(victim, f"as a victim of {cell}: {stop}")
                         continue
-                    curves[sign, index, step] = np.nan if value_s is None else value_s
+                    curves[sign, index, step] = or_nan(value_s)
                 port.read(cell, cycle=sign, step=end, event="aggressor")
                 self.part_done((sign + end / self.pulses) / 2.0)
 

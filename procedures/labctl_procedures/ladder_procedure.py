@@ -15,7 +15,7 @@ from labctl.analysis.intervals import require
 from labctl.analysis.variability import correlation, distinguishable_levels, split_variance
 from labctl.run import QuantityParameter
 from labctl.run.preflight import Estimate
-from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellRow
+from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellRow, or_nan
 from labctl_procedures.cell_procedure import CellProcedure
 from labctl_procedures.estimated import estimated
 from labctl_procedures.spacing import there_and_back
@@ -105,7 +105,7 @@ class LadderProcedure(CellProcedure):
         self.emit_curves("conductance", ladders_s, ("cycle", "step"), "S")
         for name, unit, of in (("voltage", "V", _voltage_v), ("current", "A", _current_a)):
             curves = {
-                cell: _filled([[[of(row) for row in rows] for _, rows in ladder] for ladder in ladders])
+                cell: [[[of(row) for row in rows] for _, rows in ladder] for ladder in ladders]
                 for cell, ladders in found.items()
             }
             self.emit_curves(name, curves, ("cycle", "step", "level"), unit)
@@ -121,7 +121,7 @@ class LadderProcedure(CellProcedure):
                 levels_v = there_and_back(stop_v, self.step)
                 rows += port.sweep(cell, levels_v, dwell_s=self.dwell, cycle=cycle, step=step)
             conductance_s = port.read(cell, cycle=cycle, step=step).conductance_s
-            ladder.append((np.nan if conductance_s is None else conductance_s, rows))
+            ladder.append((or_nan(conductance_s), rows))
             self.part_done((cycle + (step + 1) / len(self.rungs())) / self.repeats)
         return ladder
 
@@ -155,15 +155,9 @@ def _cycle_to_cycle(conductance_s: FloatArray) -> Interval:
     return split_variance(np.moveaxis(relative, 1, 2).reshape(-1, conductance_s.shape[1])).cycle_to_cycle
 
 
-def _filled(ladders: list[list[list[float]]]) -> FloatArray:
-    """Return nested lists as one array; sweeps of some rungs are longer."""
-    longest = max(len(curve) for ladder in ladders for curve in ladder)
-    return np.array([[[*curve, *[np.nan] * (longest - len(curve))] for curve in ladder] for ladder in ladders])
-
-
 def _voltage_v(row: CellRow) -> float:
-    return np.nan if row.voltage_v is None else row.voltage_v
+    return or_nan(row.voltage_v)
 
 
 def _current_a(row: CellRow) -> float:
-    return np.nan if row.current_a is None else row.current_a
+    return or_nan(row.current_a)

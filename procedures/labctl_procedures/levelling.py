@@ -6,18 +6,19 @@ a :class:`~labctl_procedures.cell_port.CellPort`, and the memory from one visit 
 (:mod:`labctl.tuning.passes`), the procedures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from pymeasure.experiment import BooleanParameter, IntegerParameter
 
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
 from labctl.tuning import Experience, Failed, Pulse, RampSettings, ResetVoltageControl, RvcSettings
-from labctl.units import format_quantity, parse_quantity
+from labctl.units import format_quantity
 from labctl_procedures.cell_port import Cell, CellPort, CellStopped
 
-__all__ = ["Levelled", "Leveller", "LevellingParameters", "joule_energy_j", "level_list_s", "read_conductance"]
+__all__ = ["Levelled", "Leveller", "LevellingParameters", "joule_energy_j", "read_conductance"]
 
 _REVERSALS = "too many reversals of the polarity"
 _STRIKES = 3
@@ -86,6 +87,22 @@ class LevellingParameters:
         minimum=0,
         maximum=1000,
         description="Changes of polarity in one visit; ArC ConvergeToState: 5",
+    )
+
+    parameter_groups: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        (
+            "level_tolerance",
+            "level_width",
+            "level_set_start",
+            "level_set_stop",
+            "level_reset_start",
+            "level_reset_stop",
+            "level_step",
+            "level_adaptive",
+            "level_pulses",
+            "level_reversals",
+        ),
+        "Bringing a cell to a level",
     )
 
 
@@ -267,33 +284,6 @@ def joule_energy_j(voltage_v: float, width_s: float, conductances_s: Sequence[fl
         The superlinearity of the cell is not in it.
     """
     return voltage_v**2 * width_s * sum(conductances_s) / len(conductances_s)
-
-
-def level_list_s(text: str, name: str) -> list[float]:
-    """Read a list of conductances, such as ``"20 uS, 50 uS"``.
-
-    Parameters
-    ----------
-    text : str
-    name : str
-        Of the parameter, for the message.
-
-    Returns
-    -------
-    list of float, unit S
-
-    Raises
-    ------
-    RunError
-        If one is no positive conductance, or there is none.
-    """
-    try:
-        found_s = [parse_quantity(part, "S") for part in text.split(",")]
-    except ValueError as error:
-        raise RunError(f"{name}: {error}; give conductances like '20 uS, 50 uS'") from error
-    if not all(value_s > 0.0 for value_s in found_s):
-        raise RunError(f"{name}: conductances must be positive, got {text!r}")
-    return found_s
 
 
 def read_conductance(

@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from pymeasure.experiment import IntegerParameter, Parameter
+from pymeasure.experiment import IntegerParameter
 
 from labctl.analysis.distributions import binomial_yield
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
+from labctl.run.parameters import CellsParameter
 from labctl.run.preflight import Estimate
 from labctl_procedures.array_procedure import ArrayProcedure
 from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellRow
@@ -38,7 +39,7 @@ class MapArray(CellProcedure):
     looks as others do, and shows only where it is pulsed. The sneak check needs a crossbar.
     """
 
-    cells = Parameter("Cells", default="all", description=ArrayProcedure.cells.description)
+    cells = CellsParameter("Cells", default="all", description=ArrayProcedure.cells.description)
     low_resistance_above = QuantityParameter(
         "Low resistance above",
         "S",

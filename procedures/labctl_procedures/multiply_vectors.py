@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from pymeasure.experiment import IntegerParameter, Parameter
+from pymeasure.experiment import IntegerParameter
 
 from labctl.analysis.vector_multiplication import multiplication_error
 from labctl.array import CrossbarAccess
 from labctl.errors import StationError
 from labctl.run import QuantityParameter
+from labctl.run.parameters import CellsParameter
 from labctl.run.preflight import Estimate
 from labctl.run.procedure import Row
 from labctl_procedures.array_procedure import ArrayProcedure, RecordedCells
@@ -45,7 +46,7 @@ class MultiplyVectors(ArrayProcedure):
     column: an offset drives the same current as long as cells keep their conductance.
     """
 
-    cells = Parameter(
+    cells = CellsParameter(
         "Cells", default="0:8,0:8", description="A block of rows and columns, such as '0:8,0:8', or 'all'"
     )
     vectors = IntegerParameter(

@@ -13,7 +13,8 @@ from labctl.run import QuantityParameter
 from labctl.run.preflight import Estimate
 from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort
 from labctl_procedures.levelling import Leveller, read_conductance
-from labctl_procedures.pulse_procedure import PulseProcedure, log_spaced
+from labctl_procedures.pulse_procedure import PulseProcedure
+from labctl_procedures.spacing import log_spaced
 
 __all__ = ["PairedPulse"]
 

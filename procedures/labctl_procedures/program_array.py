@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from pymeasure.experiment import BooleanParameter, IntegerParameter, ListParameter, Parameter
+from pymeasure.experiment import BooleanParameter, IntegerParameter, ListParameter
 
 from labctl.array import Levels, load_target
+from labctl.array.targets import target_names
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
+from labctl.run.parameters import FileParameter
 from labctl.run.preflight import Estimate
 from labctl.tuning import (
     CellState,
@@ -65,8 +67,10 @@ class ProgramArray(FormingProcedure):
     at the end, and after an abort, outputs are off and relays open.
     """
 
-    target = Parameter(
+    target = FileParameter(
         "Target map",
+        ".csv",
+        target_names,
         default="digits_3bit_32x32",
         description="Packaged name, or path of a CSV of level numbers or siemens",
     )

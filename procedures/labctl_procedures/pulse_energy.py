@@ -15,9 +15,10 @@ from labctl.errors import RunError
 from labctl.run import QuantityParameter
 from labctl.run.preflight import Estimate
 from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellRow
-from labctl_procedures.levelling import Leveller, joule_energy_j, level_list_s, read_conductance
+from labctl_procedures.estimated import estimated
+from labctl_procedures.levelling import Leveller, joule_energy_j, read_conductance
 from labctl_procedures.pulse_procedure import PulseProcedure
-from labctl_procedures.summary_estimates import summarised
+from labctl_procedures.value_lists import positive_values
 
 __all__ = ["PulseEnergy", "sampled_energy_j"]
 
@@ -115,12 +116,12 @@ class PulseEnergy(PulseProcedure):
                 "pulse_energy: V^2 G and V I are energies of a cell of two terminals; this station writes through a "
                 "gate or a track, whose current is not measured"
             )
-        level_list_s(self.levels, "pulse_energy: levels")
+        positive_values(self.levels, "S", "pulse_energy: levels")
         self.check_pulses((self.width,))
 
     def estimate(self) -> Estimate:
         """Return the pulses, the samples and the usual number of levelling pulses."""
-        visits = self.repeats * (4 + len(level_list_s(self.levels, "pulse_energy: levels")))
+        visits = self.repeats * (4 + len(positive_values(self.levels, "S", "pulse_energy: levels")))
         pulses = visits * _USUAL_LEVEL_PULSES + 2 * self.repeats
         readings = visits + pulses + 2 * self.repeats * (1 + self.samples)
         return self.pulse_estimate(
@@ -130,7 +131,7 @@ class PulseEnergy(PulseProcedure):
     def execute(self) -> None:
         """Visit the selected cells one after another."""
         cells = self.formed_cells()
-        levels_s = level_list_s(self.levels, "pulse_energy: levels")
+        levels_s = positive_values(self.levels, "S", "pulse_energy: levels")
         found = {cell: np.full((2, len(_ARRAYS), self.repeats), np.nan) for cell in cells}
         costs = {cell: np.full((2, self.repeats, len(levels_s)), np.nan) for cell in cells}
         with self.open_pulses((self.set_voltage, self.reset_voltage)) as access:
@@ -170,7 +171,7 @@ class PulseEnergy(PulseProcedure):
                     held = [voltage_v] * self.samples
                     rows = port.sweep(cell, held, dwell_s=self.dwell, cycle=repeat, step=polarity, event="held")
                     energies[polarity, 2:, repeat] = sampled_energy_j(rows, self.width)
-            for index, target_s in enumerate(level_list_s(self.levels, "pulse_energy: levels")):
+            for index, target_s in enumerate(positive_values(self.levels, "S", "pulse_energy: levels")):
                 levelled = leveller.bring_to(port, cell, target_s, cycle=repeat, step=index)
                 if levelled.is_reached:
                     costs[:, repeat, index] = levelled.energy_j, levelled.pulses
@@ -206,5 +207,5 @@ def _mean(name: str, values: Sequence[npt.NDArray[np.float64]], unit: str) -> di
     """Return the mean over repeats and cells, and its interval where there are enough."""
     data = np.concatenate([np.ravel(value) for value in values]) if values else np.empty(0)
     data = data[np.isfinite(data)]
-    told = summarised(f"{name}_mean", lambda: bootstrap(data, lambda sample: sample.mean(axis=1), unit=unit))
+    told = estimated(f"{name}_mean", lambda: bootstrap(data, lambda sample: sample.mean(axis=1), unit=unit))
     return told | {f"{name}_mean": float(data.mean()) if data.size else None}

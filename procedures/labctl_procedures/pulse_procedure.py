@@ -6,7 +6,6 @@ Not here: write-verify of one cell (:mod:`labctl_procedures.levelling`), the pro
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 from pymeasure.experiment import ListParameter
 
 from labctl.array.cell_access import CellAccess
@@ -15,7 +14,7 @@ from labctl.run.preflight import Estimate
 from labctl_procedures.cell_procedure import CellProcedure
 from labctl_procedures.levelling import Leveller, LevellingParameters
 
-__all__ = ["PulseProcedure", "log_spaced"]
+__all__ = ["PulseProcedure"]
 
 # measured on the reference rack: a pulse beside its width, the survey of a cell, its forming, and what a reading takes
 # more where the cell moves between current ranges
@@ -117,21 +116,3 @@ class PulseProcedure(LevellingParameters, CellProcedure):
     def _largest_v(self, voltages_v: Iterable[float]) -> float:
         bounds_v: tuple[float, float] = (self.level_set_stop, self.level_reset_stop)
         return max(abs(value_v) for value_v in (*voltages_v, *bounds_v))
-
-
-def log_spaced(start: float, stop: float, count: int) -> npt.NDArray[np.float64]:
-    """Return values with equal ratios, both ends to the bit.
-
-    Parameters
-    ----------
-    start, stop : float, unit of the values
-        Positive.
-    count : int
-
-    Returns
-    -------
-    ndarray, shape (count,), unit of the values
-    """
-    values = np.geomspace(start, stop, count)
-    values[0], values[-1] = start, stop if count > 1 else start
-    return values

@@ -22,7 +22,7 @@ from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellStoppe
 from labctl_procedures.cell_procedure import CellProcedure
 from labctl_procedures.drift import drift_per_decade, mean_of_cells
 from labctl_procedures.estimated import estimated, named
-from labctl_procedures.sample_heater import SampleHeater, read_temperatures
+from labctl_procedures.sample_heater import HEATING_S, SampleHeater, read_temperatures
 from labctl_procedures.spacing import one_two_five
 
 __all__ = ["Retention"]
@@ -31,8 +31,6 @@ FloatArray = npt.NDArray[np.float64]
 Curve = tuple[FloatArray, FloatArray]
 State = tuple[Literal["as_is", "set", "reset"], int]
 
-# rough time to reach a temperature, for the estimate
-_HEATING_S = 300.0
 
 _FORMS = "'as_is', 'set:3' and 'reset:5' (kind and number of pulses), joined by commas"
 
@@ -186,7 +184,7 @@ class Retention(CellProcedure):
             len(states) * self.last
             + self.rack_time_s(2 * cells * len(states))
             + pulses * self.width
-            + temperatures * _HEATING_S,
+            + temperatures * HEATING_S,
             voltage_v=max(self.set_voltage, -self.reset_voltage, self.form_stop if self.form_unformed else 0.0),
             current_a=max(float(self.current_limit), self.form_limit_a),
             width_s=self.width,
@@ -215,11 +213,11 @@ class Retention(CellProcedure):
             port = CellPort(self, access)
             for cycle, state in enumerate(plan):
                 if self._heater is not None and cycle % len(states) == 0:
-                    found_k.append(self._heater.bring_to(temperatures_k[cycle // len(states)], cycle=cycle))
+                    found_k.append(self._heater.bring_to(temperatures_k[cycle // len(states)], {"Cycle": cycle}))
                 cells = self._watch(cells, port, cycle, state, ages_s, conductances_s)
                 self.emit("progress", 100.0 * (cycle + 1) / len(plan))
         if self._heater is not None:
-            self._heater.off()
+            self._heater.off({})
         self.emit_cells(list(ages_s))
         self.emit_curves("age", ages_s, ("cycle", "step"), "s")
         self.emit_curves("conductance", conductances_s, ("cycle", "step"), "S")

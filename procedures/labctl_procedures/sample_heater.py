@@ -10,9 +10,13 @@ from labctl.run.procedure import Row
 from labctl.units import parse_quantity
 
 if TYPE_CHECKING:
-    from labctl_procedures.cell_procedure import CellProcedure
+    from labctl.run import LabProcedure
 
-__all__ = ["SampleHeater", "read_temperatures"]
+__all__ = ["HEATING_S", "SampleHeater", "read_temperatures"]
+
+HEATING_S = 300.0
+"""Rough time to reach a temperature, unit s, for estimates."""
+
 
 _POLL_S = 5.0
 # in the band at so many looks in a row
@@ -48,7 +52,7 @@ class SampleHeater:
 
     Parameters
     ----------
-    procedure : CellProcedure
+    procedure : LabProcedure
         Whose rows they become; its station has a controller.
     band_k : float, unit K
         Stable means within this of the set-point, at six looks 5 s apart.
@@ -56,18 +60,18 @@ class SampleHeater:
         What is not stable by then ends the run.
     """
 
-    def __init__(self, procedure: "CellProcedure", *, band_k: float, timeout_s: float) -> None:
+    def __init__(self, procedure: "LabProcedure", *, band_k: float, timeout_s: float) -> None:
         self._procedure, self._band_k, self._timeout_s = procedure, band_k, timeout_s
         self._controller = procedure.station.temperature_controller()
         self._held_k: float | None = None
 
-    def bring_to(self, temperature_k: float, *, cycle: int) -> float:
+    def bring_to(self, temperature_k: float, plan: Row) -> float:
         """Set a temperature and wait until it is stable; a resumed run recalls it.
 
         Parameters
         ----------
         temperature_k : float, unit K
-        cycle : int
+        plan : mapping of str to float, int, str or None
             Goes into the row.
 
         Returns
@@ -87,19 +91,25 @@ class SampleHeater:
             return {"Raw": f"{value_k:.3f} K", "Time (s)": self._procedure.elapsed_s()}
 
         # doing it again changes nothing, so that a cut one is repeated
-        (row,) = self._procedure.perform({"Event": "temperature", "Cycle": cycle}, heat, stimulates=False)
+        (row,) = self._procedure.perform({"Event": "temperature", **plan}, heat, stimulates=False)
         self._held_k = temperature_k
         return parse_quantity(str(row["Raw"]), "K")
 
-    def off(self) -> None:
-        """Switch the heater off."""
+    def off(self, plan: Row) -> None:
+        """Switch the heater off.
+
+        Parameters
+        ----------
+        plan : mapping of str to float, int, str or None
+            Goes into the row.
+        """
         self._held_k = None
 
         def switch_off() -> Row:
             self._controller.heater_off()
             return {"Time (s)": self._procedure.elapsed_s()}
 
-        self._procedure.perform({"Event": "heater off"}, switch_off, stimulates=False)
+        self._procedure.perform({"Event": "heater off", **plan}, switch_off, stimulates=False)
 
     def go_on(self) -> None:
         """Bring a resumed run back to its temperature: the heater went off when it was interrupted.

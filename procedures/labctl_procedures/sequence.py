@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, ClassVar
 
-from pymeasure.experiment import Parameter
-
 from labctl.errors import LabError, RunError
 from labctl.run import LabProcedure
+from labctl.run.parameters import FileParameter
 from labctl.run.preflight import Estimate
 from labctl.run.procedure import Row
 from labctl.run.station_defaults import MergedValues, merged_values
@@ -19,25 +18,29 @@ from labctl.store.columns import Cell
 from labctl.units import parse_quantity
 from labctl_procedures.array_procedure import COLUMNS
 from labctl_procedures.cell_port import CELL_COLUMNS
-from labctl_procedures.sequence_file import SequenceFile, Step, find_sequence_file, parse_sequence
+from labctl_procedures.sequence_file import SequenceFile, Step, find_sequence_file, parse_sequence, sequence_names
+from labctl_procedures.sequence_turns import DIE, ITEM, SequenceTurns
 
 __all__ = ["Sequence"]
-
-_ITEM = "Item"
 
 
 class Sequence(LabProcedure):
     """Run a list of procedures from a TOML file, with loops, waits and conditions on earlier results.
 
     Applied, read and left: what the steps say. A step whose condition does not hold is skipped and noted. Outputs are
-    off and relays open between steps.
+    off and relays open between steps. With a loop over dies, all outputs are off while a die is changed, and on a real
+    rack the run waits until somebody says that it is in; with one over temperatures, the heater is off at the end.
     """
 
-    file = Parameter(
-        "Sequence file", default="characterise_new_die", description="A .toml file, or the name of a packaged sequence"
+    file = FileParameter(
+        "Sequence file",
+        ".toml",
+        sequence_names,
+        default="characterise_new_die",
+        description="A .toml file, or the name of a packaged sequence",
     )
 
-    DATA_COLUMNS: ClassVar[list[str]] = [_ITEM, *dict.fromkeys([*CELL_COLUMNS, *COLUMNS])]
+    DATA_COLUMNS: ClassVar[list[str]] = [ITEM, DIE, *dict.fromkeys([*CELL_COLUMNS, *COLUMNS])]
     resumable: ClassVar[bool] = True
 
     @classmethod
@@ -52,6 +55,7 @@ class Sequence(LabProcedure):
         super().__init__(**values)
         self._current: LabProcedure | None = None
         self._results: dict[str, object] = {}
+        self._turns = SequenceTurns(self)
 
     def check(self) -> None:
         """Check the file, and every step as if it ran alone.
@@ -63,7 +67,9 @@ class Sequence(LabProcedure):
         StationError
             If the file or the station's defaults are damaged.
         """
-        for step, procedure, _ in self._procedures():
+        steps = self._procedures()
+        self._turns.check([(step, procedure) for step, procedure, _ in steps], str(self.file))
+        for step, procedure, _ in steps:
             if step.wait is not None:
                 self._wait_s(step)
             columns = set(procedure.DATA_COLUMNS) - set(self.DATA_COLUMNS)
@@ -80,7 +86,7 @@ class Sequence(LabProcedure):
         estimates = [estimate for _, estimate in known if estimate is not None]
         if not estimates:
             return None
-        waits_s = sum(self._wait_s(step) for step, _ in known)
+        waits_s = self._turns.duration_s(step for step, _ in known) + sum(self._wait_s(step) for step, _ in known)
 
         def largest(values: list[float | None]) -> float | None:
             return max((value for value in values if value is not None), default=None)
@@ -102,6 +108,7 @@ class Sequence(LabProcedure):
         weights = [(procedure.estimate() or Estimate(1, 1.0)).duration_s for _, procedure, _ in steps]
         done = 0.0
         for (step, procedure, merged), weight in zip(steps, weights, strict=True):
+            self._turns.go_to(step.turn, path.name)
             refusal = step.when.refusal(self._results) if step.when is not None else None
             if refusal is not None:
                 self.emit("event", {"kind": "skipped", "message": f"{step.label}: {refusal}"})
@@ -109,6 +116,7 @@ class Sequence(LabProcedure):
                 self._run(step, procedure, merged, span=(done / sum(weights), weight / sum(weights)))
             done += weight
             self.emit("progress", 100.0 * min(1.0, done / sum(weights)))
+        self._turns.finish()
 
     def stand_down(self) -> None:
         """Let the present step switch off while the run waits."""
@@ -123,6 +131,7 @@ class Sequence(LabProcedure):
         in_doubt : mapping of str to float, int, str or None, or None
             Row of the stimulus that was cut.
         """
+        self._turns.go_on()
         if self._current is not None:
             self._current.went_live(in_doubt)
 
@@ -136,15 +145,14 @@ class Sequence(LabProcedure):
         if told is not None:
             self.emit("event", {"kind": "defaults", "message": f"{step.label}: {told}"})
         self.emit("summary", {f"{step.label}.procedure": step.procedure})
+        of_step = {ITEM: step.label, DIE: step.turn.die}
         wait_s = self._wait_s(step)
         if wait_s:
-            self.perform(
-                {_ITEM: step.label, "Event": "wait", "Width (s)": wait_s}, self._sleeper(wait_s), stimulates=False
-            )
+            self.perform({**of_step, "Event": "wait", "Width (s)": wait_s}, self._sleeper(wait_s), stimulates=False)
         procedure.attach(
-            lambda topic, record: self._take(step.label, span, topic, record),
+            lambda topic, record: self._take(step, span, topic, record),
             self.should_stop,
-            lambda plan, do, *, stimulates: self.perform({**plan, _ITEM: step.label}, do, stimulates=stimulates),
+            lambda plan, do, *, stimulates: self.perform({**plan, **of_step}, do, stimulates=stimulates),
             self.elapsed_s,
         )
         self._current = procedure
@@ -155,13 +163,14 @@ class Sequence(LabProcedure):
             procedure.shutdown()
             self._current = None
 
-    def _take(self, label: str, span: tuple[float, float], topic: str, record: Any) -> None:
+    def _take(self, step: Step, span: tuple[float, float], topic: str, record: Any) -> None:
         """Pass on what a step hands out, with its name."""
+        label, of_step = step.label, {ITEM: step.label, DIE: step.turn.die}
         match topic:
             case "results":
-                self.emit(topic, {**record, _ITEM: label})
+                self.emit(topic, {**record, **of_step})
             case "batch results":
-                self.emit(topic, [{**row, _ITEM: label} for row in record])
+                self.emit(topic, [{**row, **of_step} for row in record])
             case "progress":
                 self.emit(topic, 100.0 * (span[0] + span[1] * record / 100.0))
             case "array":

@@ -1,22 +1,25 @@
 """The file of a sequence: which procedures in which order, with which parameters, loops, conditions and waits.
 
+A table ``[loop]`` runs the whole list on each of several dies, at each of several temperatures.
+
 Not here: running it (:mod:`labctl_procedures.sequence`).
 """
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
 from labctl.errors import RunError
 from labctl.station.strict_table import StrictTable
 
-__all__ = ["Condition", "SequenceFile", "Step", "find_sequence_file", "parse_sequence", "sequence_names"]
+__all__ = ["Condition", "SequenceFile", "Step", "Turn", "find_sequence_file", "parse_sequence", "sequence_names"]
 
 _SCHEMA = 1
 _MOST_STEPS = 10_000
 _BOUNDS = ("at_least", "at_most")
+_LOOPS = ("dies", "temperatures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +60,46 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of the loop over the whole list.
+
+    Attributes
+    ----------
+    die : str or None
+        Its name; None where dies are not looped over.
+    temperature : str or None
+        Of the sample, as text such as ``"350 K"``; None: as it is.
+    """
+
+    die: str | None = None
+    temperature: str | None = None
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the label of each step of this turn: ``"B4-350K-"``; empty without a loop."""
+        parts = [self.die, None if self.temperature is None else self.temperature.replace(" ", "").replace(".", "_")]
+        return "".join(f"{part}-" for part in parts if part is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One run of one procedure.
 
     Attributes
     ----------
     label : str
-        Unique; of a loop, the step's name with the number of the turn, such as ``"ladder-2"``.
+        Unique; of a loop, the step's name with the number of the turn, such as ``"ladder-2"``, after the prefix of the
+        turn.
     procedure : str
     values : Mapping of str to str
         Parameters as text.
-    wait_s : str or None
+    wait : str or None
         Before it, as text such as ``"10 s"``.
     when : Condition or None
     place : str
         File and table, for messages.
+    turn : Turn
+        Die and temperature.
     """
 
     label: str
@@ -80,6 +108,7 @@ class Step:
     wait: str | None
     when: Condition | None
     place: str
+    turn: Turn = Turn()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +187,7 @@ def parse_sequence(text: str, file: str) -> SequenceFile:
     table = StrictTable.parse(text, file)
     table.whole("schema", least=_SCHEMA, most=_SCHEMA)
     shared = _texts(table.table("parameters")) if table.has("parameters") else {}
+    turns = _turns(table.table("loop")) if table.has("loop") else (Turn(),)
     entries = table.tables("step")
     steps: list[Step] = []
     labels: set[str] = set()
@@ -172,9 +202,10 @@ def parse_sequence(text: str, file: str) -> SequenceFile:
                 )
             labels.add(step.label)
             steps.append(step)
-            if len(steps) > _MOST_STEPS:
+            if len(steps) * len(turns) > _MOST_STEPS:
                 raise RunError(f"{file}: more than {_MOST_STEPS} steps with all loops; make the loops shorter")
-    sequence = SequenceFile(table.string("name"), table.string("title"), file, shared, tuple(steps))
+    looped = tuple(_of_turn(step, turn) for turn in turns for step in steps)
+    sequence = SequenceFile(table.string("name"), table.string("title"), file, shared, looped)
     table.finish()
     return sequence
 
@@ -199,6 +230,32 @@ def _steps(entry: StrictTable, place: str) -> list[Step]:
     ]
     labels = [name] if len(turns) == 1 else [f"{name}-{number}" for number in range(1, len(turns) + 1)]
     return [Step(label, procedure, values | turn, wait, when, place) for label, turn in zip(labels, turns, strict=True)]
+
+
+def _turns(table: StrictTable) -> tuple[Turn, ...]:
+    lists = {key: table.strings(key) for key in _LOOPS if table.has(key)}
+    if not lists:
+        raise table.wrong("dies", f"a loop needs {' or '.join(_LOOPS)}")
+    for key, values in lists.items():
+        if not values:
+            raise table.wrong(key, "must hold at least one")
+        if len({value.casefold().replace(" ", "") for value in values}) < len(values):
+            raise table.wrong(key, f"each counts once, got {', '.join(values)}")
+    for die in lists.get("dies", ()):
+        if not die.replace("-", "").replace("_", "").isalnum():
+            raise table.wrong("dies", f"a die's name must be letters, digits, '-' and '_', got {die!r}")
+    table.finish()
+    return tuple(
+        Turn(die, temperature)
+        for die in lists.get("dies", (None,))
+        for temperature in lists.get("temperatures", (None,))
+    )
+
+
+def _of_turn(step: Step, turn: Turn) -> Step:
+    """Return a step as it is in one turn; its condition looks at this turn alone."""
+    when = step.when and replace(step.when, result=f"{turn.prefix}{step.when.result}")
+    return replace(step, label=f"{turn.prefix}{step.label}", when=when, turn=turn)
 
 
 def _condition(table: StrictTable) -> Condition:

@@ -1,11 +1,14 @@
-"""How levels and times are spaced: there and back in equal steps, 1-2-5 in every decade.
+"""How levels, times and counts are spaced: there and back in equal steps, 1-2-5 in every decade, equal ratios, blocks.
 
 Not here: what is measured at them (the procedures).
 """
 
 from math import floor, log10
 
-__all__ = ["one_two_five", "there_and_back"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["block_ends", "log_spaced", "one_two_five", "there_and_back"]
 
 
 def there_and_back(stop_v: float, step_v: float) -> list[float]:
@@ -53,3 +56,40 @@ def one_two_five(first: float, last: float) -> list[float]:
         value for decade in decades for digit in (1, 2, 5) if first < (value := float(f"{digit}e{decade}")) < last
     ]
     return [first, *between, *([last] if last > first else [])]
+
+
+def log_spaced(start: float, stop: float, count: int) -> npt.NDArray[np.float64]:
+    """Return values with equal ratios, both ends to the bit.
+
+    Parameters
+    ----------
+    start, stop : float, unit of the values
+        Positive.
+    count : int
+
+    Returns
+    -------
+    ndarray, shape (count,), unit of the values
+    """
+    values = np.geomspace(start, stop, count)
+    values[0], values[-1] = start, stop if count > 1 else start
+    return values
+
+
+def block_ends(count: int, per_decade: int = 3) -> list[int]:
+    """Return where blocks of pulses or reads end, about equally far apart on a logarithmic scale.
+
+    Parameters
+    ----------
+    count : int
+        The last one.
+    per_decade : int
+
+    Returns
+    -------
+    list of int
+        Growing, from 1 to ``count``.
+    """
+    decades = np.log10(count)
+    ends = np.rint(10.0 ** np.linspace(0.0, decades, int(np.ceil(decades * per_decade)) + 1)).astype(int)
+    return sorted({int(end) for end in ends} | {1, count})

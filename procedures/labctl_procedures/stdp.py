@@ -1,5 +1,9 @@
-"""Spike-timing-dependent plasticity with sampled waveforms. Not here: the fit (:mod:`labctl.analysis.paired_pulse`)."""
+"""Spike-timing-dependent plasticity with sampled waveforms.
 
+Not here: the fit (:mod:`labctl.analysis.paired_pulse`), spikes from files (:mod:`labctl_procedures.spike_file`).
+"""
+
+from functools import cached_property
 from itertools import product
 from typing import Any, ClassVar
 
@@ -10,25 +14,34 @@ from pymeasure.experiment import IntegerParameter, ListParameter
 from labctl.analysis.paired_pulse import TimingBranch, fit_timing_window
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
+from labctl.run.parameters import FileParameter
 from labctl.run.preflight import Estimate
 from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort
 from labctl_procedures.levelling import Leveller, read_conductance
 from labctl_procedures.pulse_procedure import PulseProcedure
+from labctl_procedures.spike_file import read_spike, sampled_spike_v
 
 __all__ = ["Stdp", "net_waveform_v", "spike_v"]
 
-# an exponential tail is cut here, a triangular one is zero here
-_TAIL_TIMES = {"exponential": 4.0, "triangular": 2.0}
+# an exponential tail is cut here, a triangular one is zero here, a rectangular one ends here
+_TAIL_TIMES = {"exponential": 4.0, "triangular": 2.0, "rectangular": 1.0}
 _USUAL_LEVEL_PULSES = 4
+# the source-measure unit steps no faster; beside each step it needs messages, a waveform needs to be loaded
+_SMU_DWELL_S, _SMU_STEP_S, _LOAD_S = 1e-3, 0.0005, 0.02
+_SPIKE_FILE = (
+    "A CSV file of time (s) and voltage (V), straight lines between, instead of head and tail; ArC ONE takes such files"
+)
 
 
 class Stdp(PulseProcedure):
     """Apply a pre and a post spike at various distances in time, and read what the pair changed: the STDP window.
 
-    Applied: pulses that bring the cell to the initial conductance, then V_pre(t) - V_post(t - dt) in DC levels of
-    ``dwell``. Each spike is a negative head and a positive tail; only where head and tail of the two overlap is the
-    voltage enough to switch: pre before post adds the tail of pre and the head of post to a SET. Read: before and after
-    each pair. Cells are left after the last pair; at the end, and after an abort, outputs are off and relays open.
+    Applied: pulses that bring the cell to the initial conductance, then V_pre(t) - V_post(t - dt) in levels of
+    ``dwell``: one waveform of the generator where they are shorter than 1 ms or the pulse source is "generator", else
+    steps of the source-measure unit. Each spike is a negative head and a positive tail, or what a file says; only where
+    head and tail of the two overlap is the voltage enough to switch: pre before post adds the tail of pre and the head
+    of post to a SET. Read: before and after each pair. Cells are left after the last pair; at the end, and after an
+    abort, outputs are off and relays open.
     """
 
     initial = QuantityParameter(
@@ -39,7 +52,7 @@ class Stdp(PulseProcedure):
         default="50 uS",
         description="Before each pair, within the level tolerance; assumed: where both polarities change TiOx/Al2O3",
     )
-    tail_form = ListParameter("Tail", choices=["exponential", "triangular"], default="exponential")
+    tail_form = ListParameter("Tail", choices=["exponential", "triangular", "rectangular"], default="exponential")
     pre_head = QuantityParameter(
         "Pre head",
         "V",
@@ -62,29 +75,32 @@ class Stdp(PulseProcedure):
     post_tail = QuantityParameter(
         "Post tail", "V", minimum=0.0, maximum=10.0, default=0.6, description="As the pre tail"
     )
+    pre_file = FileParameter("Pre spike file", ".csv", list, default="", description=_SPIKE_FILE)
+    post_file = FileParameter("Post spike file", ".csv", list, default="", description=_SPIKE_FILE)
     head_time = QuantityParameter(
-        "Head time", "s", minimum=1e-3, maximum=10.0, default="2 ms", description="Whole steps of the dwell"
+        "Head time", "s", minimum=1e-8, maximum=10.0, default="2 ms", description="Whole steps of the dwell"
     )
     tail_time = QuantityParameter(
         "Tail time",
         "s",
-        minimum=1e-3,
+        minimum=1e-8,
         maximum=100.0,
         default="10 ms",
-        description="Of the exponential, cut at four times it; a triangular tail ends at twice it",
+        description="Of the exponential, cut at four times it; a triangular tail ends at twice it, a rectangular at it",
     )
     dwell = QuantityParameter(
         "Dwell",
         "s",
-        minimum=1e-3,
+        minimum=1e-8,
         maximum=1.0,
         default="1 ms",
-        description="At each level, beside what the instruments need to change it (0.5 ms on the reference rack)",
+        description="At each level; from 1 ms on in steps of the source-measure unit, which needs 0.5 ms more to "
+        "change it on the reference rack, below that in samples of the generator",
     )
     farthest = QuantityParameter(
         "Largest distance",
         "s",
-        minimum=1e-3,
+        minimum=1e-8,
         maximum=100.0,
         default="30 ms",
         description="Of post after pre, and before",
@@ -97,17 +113,18 @@ class Stdp(PulseProcedure):
     DATA_COLUMNS: ClassVar[list[str]] = CELL_COLUMNS
 
     def check(self) -> None:
-        """Refuse cells that are not there, and times that the steps cannot show.
+        """Refuse cells that are not there, times that the steps cannot show, and waveforms that nobody can play.
 
         Raises
         ------
         RunError
-            If a parameter breaks its rule.
+            If a parameter or a file breaks its rule, or no source can give these levels that fast.
         StationError
             If cells are not there.
         """
         super().check()
-        if self.head_time < self.dwell or self.tail_time < self.dwell:
+        is_made = not (self.pre_file and self.post_file)
+        if is_made and (self.head_time < self.dwell or self.tail_time < self.dwell):
             raise RunError(
                 f"stdp: head_time and tail_time must be at least the dwell of {self.dwell:.4g} s, got "
                 f"{self.head_time:.4g} s and {self.tail_time:.4g} s"
@@ -118,6 +135,18 @@ class Stdp(PulseProcedure):
                 f"{self.dwell:.4g} s; take fewer, or a shorter dwell"
             )
         self.check_pulses(())
+        if self._is_played:
+            try:
+                access = self.open_pulses((self._largest_net_v(),))
+                for step in self._delay_steps():
+                    access.check_waveform(self._waveform_v(step).tolist(), sample_s=self.dwell)
+            except ValueError as error:
+                raise RunError(f"stdp: {error}") from error
+        elif self.dwell < _SMU_DWELL_S:
+            raise RunError(
+                f"stdp: the source-measure unit steps from {_SMU_DWELL_S:g} s on, got a dwell of {self.dwell:.4g} s; "
+                "take pulse_with auto or generator, or a longer dwell"
+            )
 
     def estimate(self) -> Estimate:
         """Return the pairs with their waveforms and their usual number of levelling pulses."""
@@ -125,12 +154,13 @@ class Stdp(PulseProcedure):
         levels = self.repeats * sum(self._waveform_v(step).size for step in steps)
         pairs = self.repeats * len(steps)
         pulses = pairs * _USUAL_LEVEL_PULSES
+        beside_s = pairs * _LOAD_S if self._is_played else levels * _SMU_STEP_S
         return self.pulse_estimate(
             pulses + 2 * pairs,
             pulses + pairs,
             voltages_v=(self._largest_net_v(),),
             widths_s=(),
-            waits_s=levels * (self.dwell + 0.0005),
+            waits_s=levels * self.dwell + beside_s,
         )
 
     def execute(self) -> None:
@@ -154,14 +184,27 @@ class Stdp(PulseProcedure):
         side = [round(farthest * index / self.distances) for index in range(1, self.distances + 1)]
         return [-step for step in reversed(side)] + side
 
-    def _spike_v(self, head_v: float, tail_v: float) -> npt.NDArray[np.float64]:
+    @property
+    def _is_played(self) -> bool:
+        """Whether the generator gives the waveforms."""
+        return self.pulse_with == "generator" or (self.pulse_with == "auto" and self.dwell < _SMU_DWELL_S)
+
+    @cached_property
+    def _spikes_v(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Pre and post; a file is read once."""
+        return (
+            self._spike_v(self.pre_file, self.pre_head, self.pre_tail),
+            self._spike_v(self.post_file, self.post_head, self.post_tail),
+        )
+
+    def _spike_v(self, file: str, head_v: float, tail_v: float) -> npt.NDArray[np.float64]:
+        if file:
+            return sampled_spike_v(*read_spike(file), self.dwell)
         times = (round(time_s / self.dwell) for time_s in (self.head_time, self.tail_time))
         return spike_v(head_v, tail_v, *times, form=self.tail_form)
 
     def _waveform_v(self, delay_steps: int) -> npt.NDArray[np.float64]:
-        return net_waveform_v(
-            self._spike_v(self.pre_head, self.pre_tail), self._spike_v(self.post_head, self.post_tail), delay_steps
-        )
+        return net_waveform_v(*self._spikes_v, delay_steps)
 
     def _largest_net_v(self) -> float:
         return max(float(np.abs(self._waveform_v(step)).max()) for step in self._delay_steps())
@@ -174,8 +217,8 @@ class Stdp(PulseProcedure):
         arrays: tuple[tuple[str, npt.NDArray[np.float64], tuple[str, ...], str], ...] = (
             ("delay", np.array(steps) * self.dwell, ("distance",), "s"),
             ("net_waveform", table, ("distance", "level"), "V"),
-            ("pre_waveform", self._spike_v(self.pre_head, self.pre_tail), ("spike_level",), "V"),
-            ("post_waveform", self._spike_v(self.post_head, self.post_tail), ("spike_level",), "V"),
+            ("pre_waveform", self._spikes_v[0], ("pre_level",), "V"),
+            ("post_waveform", self._spikes_v[1], ("post_level",), "V"),
         )
         for name, data, dims, unit in arrays:
             self.emit("array", {"name": name, "data": data, "dims": dims, "unit": unit})
@@ -187,7 +230,10 @@ class Stdp(PulseProcedure):
             levelled = leveller.must_reach(port, cell, self.initial, cycle=repeat, step=index)
             if levelled.is_reached:
                 waveform_v = [float(level_v) for level_v in self._waveform_v(steps[index])]
-                port.staircase(cell, waveform_v, dwell_s=self.dwell, cycle=repeat, step=index)
+                if self._is_played:
+                    port.play(cell, waveform_v, sample_s=self.dwell, cycle=repeat, step=index)
+                else:
+                    port.staircase(cell, waveform_v, dwell_s=self.dwell, cycle=repeat, step=index)
                 after_s = read_conductance(port, cell, cycle=repeat, step=index)
                 data[:, repeat, index] = levelled.conductance_s, after_s
             else:
@@ -217,14 +263,15 @@ def spike_v(head_v: float, tail_v: float, head_steps: int, tail_steps: int, *, f
         Magnitudes.
     head_steps, tail_steps : int
         Length of the head; time constant of the tail.
-    form : "exponential" or "triangular"
+    form : "exponential", "triangular" or "rectangular"
 
     Returns
     -------
     ndarray, shape (levels,), unit V
     """
     after = np.arange(round(_TAIL_TIMES[form] * tail_steps))
-    tail = np.exp(-after / tail_steps) if form == "exponential" else 1.0 - after / after.size
+    falls = {"exponential": np.exp(-after / tail_steps), "triangular": 1.0 - after / after.size}
+    tail = falls.get(form, np.ones(after.size))
     return np.concatenate([np.full(head_steps, -head_v), tail_v * tail])
 
 

@@ -1,16 +1,16 @@
 """DC I-V curves with compliance. Not here: what is extracted from a curve (:mod:`labctl.analysis.switching`)."""
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
-import numpy as np
 from pymeasure.experiment import IntegerParameter
 
 from labctl.analysis.switching import CycleFigures, cycle_figures
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
 from labctl.run.preflight import Estimate
-from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort
+from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, or_nan
 from labctl_procedures.cell_procedure import CellProcedure
 from labctl_procedures.spacing import there_and_back
 from labctl_procedures.switching_results import switching_results
@@ -52,11 +52,19 @@ class SweepIv(CellProcedure):
         description="On the SET side only; the RESET side has the current limit",
     )
     cycles = IntegerParameter("Cycles", default=5, minimum=1, maximum=100000)
+    left_out = IntegerParameter(
+        "Left-out cycles",
+        default=0,
+        minimum=0,
+        maximum=99999,
+        description="First cycles of each cell, often still forming, that figures and statistics leave out; curves "
+        "hold them",
+    )
 
     DATA_COLUMNS: ClassVar[list[str]] = CELL_COLUMNS
 
     def check(self) -> None:
-        """Refuse cells that are not there and compliances that contradict each other.
+        """Refuse cells that are not there, compliances that contradict each other, and statistics of no cycle.
 
         Raises
         ------
@@ -69,6 +77,8 @@ class SweepIv(CellProcedure):
                 f"sweep_iv: set_limit must be at most current_limit, got {self.set_limit:.4g} A and "
                 f"{self.current_limit:.4g} A"
             )
+        if self.left_out >= self.cycles:
+            raise RunError(f"sweep_iv: left_out must be less than cycles, got {self.left_out} of {self.cycles}")
 
     def estimate(self) -> Estimate:
         """Return the number of levels and the time that they take."""
@@ -92,7 +102,7 @@ class SweepIv(CellProcedure):
         self.emit_cells(list(curves))
         for index, (name, unit) in enumerate((("voltage", "V"), ("current", "A"), ("compliance", "1"))):
             self.emit_curves(name, {cell: curve[index] for cell, curve in curves.items()}, ("cycle", "step"), unit)
-        figures = {cell: self._figures(*curve) for cell, curve in curves.items()}
+        figures = {cell: self._figures(*curve)[self.left_out :] for cell, curve in curves.items()}
         for name, unit in (
             ("set_voltage", "V"),
             ("reset_voltage", "V"),
@@ -101,7 +111,8 @@ class SweepIv(CellProcedure):
         ):
             suffix = "v" if unit == "V" else unit
             values = {
-                cell: [_number(getattr(one, f"{name}_{suffix}")) for one in cycles] for cell, cycles in figures.items()
+                cell: [math.nan] * self.left_out + [or_nan(getattr(one, f"{name}_{suffix}")) for one in cycles]
+                for cell, cycles in figures.items()
             }
             self.emit_curves(name, values, ("cycle",), unit)
         self.emit("summary", {**self.cell_results(), **switching_results(list(figures.values()))})
@@ -127,13 +138,9 @@ class SweepIv(CellProcedure):
             rows = port.sweep(cell, there_and_back(self.set_stop, self.step), dwell_s=self.dwell, cycle=cycle)
             port.limit_current(self.current_limit)
             rows += port.sweep(cell, there_and_back(self.reset_stop, self.step), dwell_s=self.dwell, cycle=cycle)
-            voltages_v.append([_number(row.voltage_v) for row in rows])
-            currents_a.append([_number(row.current_a) for row in rows])
+            voltages_v.append([or_nan(row.voltage_v) for row in rows])
+            currents_a.append([or_nan(row.current_a) for row in rows])
             limited.append([float("compliance" in row.flags) for row in rows])
             port.read(cell, cycle=cycle)
             self.part_done((cycle + 1) / self.cycles)
         return voltages_v, currents_a, limited
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value

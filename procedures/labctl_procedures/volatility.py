@@ -12,7 +12,7 @@ from labctl.analysis.intervals import bootstrap
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
 from labctl.run.preflight import Estimate
-from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellRow, CellStopped
+from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellRow, CellStopped, or_nan
 from labctl_procedures.cell_procedure import CellProcedure
 from labctl_procedures.drift import drift_per_decade
 from labctl_procedures.estimated import estimated, named
@@ -164,7 +164,7 @@ class Volatility(CellProcedure):
             rows.append(port.read(cell, cycle=2, step=step, not_before_s=start_s + due_s))
             self.part_done(due_s / self.last)
         rows += self._window(cell, port, _LAST)
-        age_s = np.array([_number(row.time_s) for row in rows]) - start_s
+        age_s = np.array([or_nan(row.time_s) for row in rows]) - start_s
         return _Decay(_conductances_s(before), age_s, _conductances_s(rows))
 
     def _reset(self, cell: Cell, port: CellPort) -> None:
@@ -177,7 +177,7 @@ class Volatility(CellProcedure):
             conductance_s = port.read(cell, cycle=_BEFORE, step=step).conductance_s
         if conductance_s is None or conductance_s > self.start_below:
             raise CellStopped(
-                f"reads {_number(conductance_s):.4g} S after {self.reset_pulses} RESET pulses, start_below is "
+                f"reads {or_nan(conductance_s):.4g} S after {self.reset_pulses} RESET pulses, start_below is "
                 f"{self.start_below:.4g} S"
             )
 
@@ -243,8 +243,4 @@ def _drift(decay: _Decay) -> Interval:
 
 
 def _conductances_s(rows: list[CellRow]) -> FloatArray:
-    return np.array([_number(row.conductance_s) for row in rows])
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value
+    return np.array([or_nan(row.conductance_s) for row in rows])

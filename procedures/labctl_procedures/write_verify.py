@@ -12,8 +12,9 @@ from labctl.analysis.distributions import binomial_yield
 from labctl.run import QuantityParameter
 from labctl.run.preflight import Estimate
 from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort
-from labctl_procedures.levelling import Leveller, level_list_s, read_conductance
+from labctl_procedures.levelling import Leveller, read_conductance
 from labctl_procedures.pulse_procedure import PulseProcedure
+from labctl_procedures.value_lists import positive_values
 
 __all__ = ["WriteVerify"]
 
@@ -69,19 +70,19 @@ class WriteVerify(PulseProcedure):
             If a parameter breaks its rule.
         """
         super().check()
-        level_list_s(self.targets, "write_verify: targets")
+        positive_values(self.targets, "S", "write_verify: targets")
         self.check_pulses(())
 
     def estimate(self) -> Estimate:
         """Return the pulses that targets usually take."""
-        visits = self.rounds * len(level_list_s(self.targets, "write_verify: targets"))
+        visits = self.rounds * len(positive_values(self.targets, "S", "write_verify: targets"))
         pulses = visits * min(_USUAL_PULSES, self.level_pulses)
         return self.pulse_estimate(pulses + 2 * visits, pulses, voltages_v=(), widths_s=(), waits_s=visits * self.wait)
 
     def execute(self) -> None:
         """Visit the selected cells one after another."""
         cells = self.formed_cells()
-        targets_s = level_list_s(self.targets, "write_verify: targets")
+        targets_s = positive_values(self.targets, "S", "write_verify: targets")
         found = {cell: np.full((len(_ARRAYS), self.rounds, len(targets_s)), np.nan) for cell in cells}
         with self.open_pulses(()) as access:
             port, leveller = CellPort(self, access), Leveller.of(self)

@@ -3,11 +3,14 @@
 Authority: data/labctl_data/sequences/README.md; the same procedures run one by one.
 """
 
+import re
+
 import numpy as np
 import pytest
 
 from labctl.errors import LabError, RunError, StationError
 from labctl.run import RunControl, execute_procedure, resume_run
+from labctl.run.mailbox import ask_run
 from labctl_procedures import find_procedure
 from labctl_procedures.sequence_file import find_sequence_file, parse_sequence, sequence_names
 
@@ -218,3 +221,212 @@ def test_file_that_is_no_text_is_refused_with_its_name(home, data, told):
         run(home, None, file=str(file))
     assert "list.toml" in str(refusal.value)
     assert not list((home / "runs").glob("*"))
+
+
+# --- loops over dies and temperatures ---------------------------------------------------------------------------------
+
+READ = '[[step]]\nname = "read"\nprocedure = "read_array"\nparameters = { cells = "0:2,0:2" }\n'
+DIES = '[loop]\ndies = ["A1", "B4"]\n' + READ
+DIES += '[[step]]\nname = "again"\nprocedure = "read_array"\nparameters = { cells = "0,0" }\n'
+DIES += 'when = { result = "read.cells", at_least = 4 }\n'
+
+
+def test_loop_runs_the_list_on_each_die_and_looks_at_the_results_of_that_die():
+    text = '[loop]\ndies = ["A1", "B4"]\ntemperatures = ["300 K", "350.5 K"]\n' + READ
+    text += '[[step]]\nprocedure = "p"\nwhen = { result = "read.cells", at_least = 1 }\n'
+    steps = parse_sequence(HEAD + text, "f").steps
+    prefixes = ["A1-300K-", "A1-350_5K-", "B4-300K-", "B4-350_5K-"]
+    assert [step.label for step in steps] == [f"{prefix}{name}" for prefix in prefixes for name in ("read", "p")]
+    assert [step.when.result for step in steps[1::2]] == [f"{prefix}read.cells" for prefix in prefixes]
+    assert (steps[5].turn.die, steps[5].turn.temperature) == ("B4", "300 K")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[loop]\n", "needs dies or temperatures"),
+        ("[loop]\ndies = []\n", "at least one"),
+        ('[loop]\ndies = ["A1", "a1"]\n', "each counts once"),
+        ('[loop]\ndies = ["A 1"]\n', "letters, digits"),
+        ('[loop]\ndie = ["A1"]\n', "die"),
+        ('[loop]\ntemperatures = ["300 K", "300K"]\n', "each counts once"),
+    ],
+)
+def test_loop_is_refused_when_it_cannot_be_meant(text, told):
+    with pytest.raises(LabError, match=told):
+        parse_sequence(HEAD + text + READ, "some.toml")
+
+
+def test_each_die_of_a_simulated_rack_is_another_one_and_stands_in_its_rows(home):
+    done = run(home, DIES)
+    assert done.status == "finished", done.summary()["error"]
+    table = done.table()
+    assert set(table["Die"]) == {"A1", "B4"}
+    assert table.query("Event == 'die'")[["Item", "Die"]].to_numpy().tolist() == [["A1", "A1"], ["B4", "B4"]]
+    by_die = {name: rows.query("Event == 'read'") for name, rows in table.groupby("Die")}
+    assert [len(rows) for rows in by_die.values()] == [5, 5]
+    ratio = by_die["A1"]["Conductance (S)"].to_numpy() / by_die["B4"]["Conductance (S)"].to_numpy()
+    assert (np.abs(np.log(ratio)) > 0.01).all()
+    told = done.events().query("kind == 'die'")["message"].tolist()
+    assert [message.partition(":")[0] for message in told] == ["A1", "B4"]
+    assert "simulated die, seed" in told[0]
+    assert {"A1-read.cells", "B4-again.cells"} <= set(done.summary()["results"])
+    # the report has each step of each die
+    from labctl.analysis.report import write_report
+
+    page = write_report(done, home / "report").read_text(encoding="utf-8")
+    assert "A1-read" in page
+    assert "B4-again" in page
+
+
+def test_run_goes_on_with_the_die_that_it_was_cut_on_when_resumed(home):
+    file, control = sequence(home, DIES), RunControl()
+    aborted = execute_procedure(
+        find_procedure("sequence"), "tiox-32x32", {"file": file}, out=home / "runs",
+        observer=AbortsAt(60.0, control), control=control,
+    )  # fmt: skip
+    assert aborted.status == "aborted"
+    kept = aborted.rows()
+    # somebody takes the die out meanwhile
+    from labctl.station import Station
+
+    with Station.open("tiox-32x32") as station:
+        station.insert_die("other")
+    done = resume_run(aborted, find_procedure("sequence"))
+    assert done.status == "finished", done.summary()["error"]
+    assert done.rows()[: len(kept)] == kept
+    table = done.table()
+    assert table.query("Event == 'die'")["Die"].tolist() == ["A1", "B4"]
+    # nothing of them is taken for a reading of the die that the rack came with
+    from labctl.analysis.cell_history import history_in_run
+    from labctl.analysis.die_state import die_state
+
+    assert (die_state([done]).readings == 0).all()
+    assert len(history_in_run(done, (0, 0))) == 0
+    # what is read twice of one die is the same cell, read with noise
+    for die in ("A1", "B4"):
+        own = table[(table["Die"] == die) & (table["Event"] == "read") & (table["Row"] == 0) & (table["Column"] == 0)]
+        own = own["Conductance (S)"].to_numpy()
+        assert own[1] == pytest.approx(own[0], rel=0.05)
+
+
+class Operator:
+    """Who confirms dies by the run's mailbox, as `labctl do RUN die NAME` does; None aborts."""
+
+    def __init__(self, control, answers):
+        self.control, self.answers, self.asked, self.path = control, list(answers), [], None
+
+    def started(self, run_id, path):
+        self.path = path
+
+    def progress(self, percent, wall_s, instrument_s):
+        pass
+
+    def event(self, kind, message):
+        if kind in ("operator", "refused"):
+            self.asked.append(message)
+            answer = self.answers.pop(0)
+            if answer is None:
+                self.control.abort("no such die")
+            else:
+                ask_run(self.path, "do", by="test", action="die", cell=answer)
+
+    def finished(self, status):
+        pass
+
+
+@pytest.fixture
+def real_rack(monkeypatch):
+    """Let the simulated rack pass for a real one, into which nobody but the operator puts dies."""
+    from labctl.station import Station
+
+    monkeypatch.setattr(Station, "simulated", property(lambda self: False, lambda self, value: None), raising=False)
+    return Station
+
+
+def test_run_on_a_real_rack_waits_until_the_die_is_confirmed(home, real_rack):
+    file, control = sequence(home, DIES), RunControl()
+    operator = Operator(control, ["A1", "A1", "b4"])
+    done = execute_procedure(
+        find_procedure("sequence"), "tiox-32x32", {"file": file}, out=home / "runs", observer=operator, control=control
+    )
+    assert done.status == "finished", done.summary()["error"]
+    # asks and answers begin with a number of their own
+    asked = [re.sub("^#[0-9a-f]+ ", "", message) for message in operator.asked]
+    assert [message.partition(";")[0] for message in asked] == [
+        "put die A1 into the rack, then confirm with `labctl do RUN die A1`",
+        "put die B4 into the rack, then confirm with `labctl do RUN die B4`",
+        "the run waits for die B4, got die A1",
+    ]
+    answers = done.events().query("kind == 'answer'")["message"]
+    assert [message.partition(" ")[2] for message in answers] == ["die A1 is in", "die B4 is in"]
+
+
+def test_run_that_waits_for_a_die_is_aborted_when_that_is_asked_for_and_asks_again_when_resumed(home, real_rack):
+    file, control = sequence(home, DIES), RunControl()
+    operator = Operator(control, ["A1", None])
+    aborted = execute_procedure(
+        find_procedure("sequence"), "tiox-32x32", {"file": file}, out=home / "runs", observer=operator, control=control
+    )
+    assert aborted.status == "aborted"
+    assert set(aborted.table()["Die"]) == {"A1"}
+    again = RunControl()
+    operator = Operator(again, ["B4"])
+    done = resume_run(aborted, find_procedure("sequence"), observer=operator, control=again)
+    assert done.status == "finished", done.summary()["error"]
+    assert [asked.partition(",")[0] for asked in operator.asked] == ["put die B4 into the rack"]
+
+
+def test_station_of_a_real_rack_refuses_to_change_the_die(home, real_rack):
+    from labctl.errors import StationError as Refusal
+
+    with real_rack.open("tiox-32x32") as station, pytest.raises(Refusal, match="put die A1 in by hand"):
+        station.insert_die("A1")
+
+
+HOT = '[loop]\ntemperatures = ["300 K", "360 K"]\n[[step]]\nname = "read"\nprocedure = "read_array"\n'
+
+
+def test_list_is_run_at_each_temperature_and_the_heater_is_off_at_the_end(home):
+    file = sequence(home, HOT)
+    from labctl.station import Station
+
+    with Station.open("single-device") as station:
+        done = execute_procedure(find_procedure("sequence"), station, {"file": file}, out=home / "runs")
+        assert station.instruments["tc1"].is_off()
+    assert done.status == "finished", done.summary()["error"]
+    table = done.table()
+    assert table["Event"].tolist() == ["temperature", "read", "temperature", "read", "heater off"]
+    assert table["Item"].tolist() == ["300K", "300K-read", "360K", "360K-read", "360K"]
+    reached_k = [float(text.removesuffix(" K")) for text in table.query("Event == 'temperature'")["Raw"]]
+    assert reached_k == pytest.approx([300.0, 360.0], abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("station", "text", "told"),
+    [
+        ("single-device", HOT.replace("360 K", "500 K"), r"0\.3 K to 450 K on this station, got 500 K"),
+        ("single-device", HOT.replace("360 K", "360 V"), "loop.temperatures: '360 V'"),
+        ("single-device-2400", HOT, "no temperature controller"),
+        (
+            "single-device",
+            HOT + '[[step]]\nprocedure = "retention"\nparameters = { temperatures = "310 K" }\n',
+            "sets temperatures of its own",
+        ),
+    ],
+)
+def test_loop_over_temperatures_is_refused_before_anything_is_sent(home, station, text, told):
+    with pytest.raises(LabError, match=told):
+        execute_procedure(find_procedure("sequence"), station, {"file": sequence(home, text)}, out=home / "runs")
+    assert not list((home / "runs").glob("*"))
+
+
+def test_time_of_heating_is_in_the_estimate(home):
+    from labctl.run.dry_run import estimate_run
+
+    cold = HOT[HOT.index("[[step]]") :]
+    times_s = [
+        estimate_run(find_procedure("sequence"), "single-device", {"file": sequence(home, text)}).duration_s
+        for text in (cold, HOT)
+    ]
+    assert times_s[1] == pytest.approx(2 * times_s[0] + 600.0)
