@@ -11,15 +11,16 @@ tails than a normal one. A soft bound is the case of m straight from end to end;
 stops short of the upper bound and its RESET acts most in the middle of the range. The model can draw pulses (Q at
 uniform numbers). It does not follow a skew or tail that changes along the range, and cannot say whether pulses depend
 on the ones before (memory, heating, telegraph noise), how they change with width or amplitude, or what happens outside
-the range it saw. Not here: the fit of one update curve (:mod:`labctl.analysis.update_curves`); a device as a table
-(:mod:`labctl.analysis.quantile_curves`).
+the range it saw. It is the short description of a technology; single TaOx devices need the look-up curves of
+:mod:`labctl.analysis.quantile_curves`, which calibrate to the same :class:`Calibration`. Not here: the fit of one
+update curve (:mod:`labctl.analysis.update_curves`).
 
 References
 ----------
 .. [1] M. C. Jones, A. Pewsey, "Sinh-arcsinh distributions", Biometrika 96 (2009) 761, doi:10.1093/biomet/asp053.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,6 +39,7 @@ __all__ = [
     "calibrate_technology",
     "share_inside",
     "share_near",
+    "step_moments",
 ]
 
 Array = NDArray[np.float64]
@@ -58,11 +60,29 @@ _LEVEL = 0.95
 
 
 class StepModel(Protocol):
-    """Whatever knows the quantiles of the increment: the law below, or a device's own curves."""
+    """Whatever knows the quantiles of the increment: the law below, or curves."""
 
     def quantiles(self, place: ArrayLike, levels: ArrayLike) -> Array:
         """Return quantiles, shape (levels, n), unit 1, at conductances in parts of the range."""
         ...
+
+
+def step_moments(model: StepModel, place: ArrayLike) -> tuple[Array, Array]:
+    """Return mean and standard deviation (C2C) of the increment that a model says.
+
+    Parameters
+    ----------
+    model : StepModel
+    place : array_like, shape (n,), unit 1
+        Conductance before the pulse, in parts of the range.
+
+    Returns
+    -------
+    tuple of two ndarrays, shape (n,), unit 1
+    """
+    # the middle of 2000 equal parts of the probability
+    drawn = model.quantiles(place, (np.arange(2000) + 0.5) / 2000)
+    return drawn.mean(axis=0), drawn.std(axis=0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,22 +125,6 @@ class UpdateModel:
             raise ValueError("update model: levels must lie between 0 and 1")
         return _quantiles(self.values, _hats(at), np.arcsinh(ndtri(probability)))
 
-    def moments(self, place: ArrayLike) -> tuple[Array, Array]:
-        """Return mean and standard deviation (C2C) of the increment.
-
-        Parameters
-        ----------
-        place : array_like, shape (n,), unit 1
-            Conductance before the pulse, in parts of the range.
-
-        Returns
-        -------
-        tuple of two ndarrays, shape (n,), unit 1
-        """
-        # the middle of 2000 equal parts of the probability
-        drawn = self.quantiles(place, (np.arange(2000) + 0.5) / 2000)
-        return drawn.mean(axis=0), drawn.std(axis=0)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
@@ -128,17 +132,17 @@ class Calibration:
 
     Attributes
     ----------
-    model : UpdateModel
+    model : StepModel
         Of the device, or of the typical device of a technology.
     parameters : dict of str to Estimate, unit 1
-        The model's parameters with their intervals.
-    devices : dict of str to UpdateModel
+        The law's parameters with their intervals; empty for curves, whose numbers mean nothing by themselves.
+    devices : Mapping of str to StepModel
         Of each device.
     """
 
-    model: UpdateModel
+    model: StepModel
     parameters: dict[str, Estimate]
-    devices: dict[str, UpdateModel]
+    devices: Mapping[str, StepModel]
 
     def device_spread(self, place: ArrayLike) -> Array:
         """Return the spread D2D: standard deviation of the devices' mean increments, shape (n,), unit 1.
@@ -154,7 +158,7 @@ class Calibration:
             If there are fewer than two devices.
         """
         require("a spread from device to device", len(self.devices), 2)
-        return np.asarray(np.std([model.moments(place)[0] for model in self.devices.values()], axis=0, ddof=1))
+        return np.asarray(np.std([step_moments(model, place)[0] for model in self.devices.values()], axis=0, ddof=1))
 
 
 def calibrate_device(table: PulseTable, *, seed: int = 0) -> Calibration:

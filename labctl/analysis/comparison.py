@@ -2,7 +2,10 @@
 
 Two tests, stated with every row. Results with an interval: the difference of two estimates over its standard error,
 taken as normal; the error of each is that of the end of its interval that faces the other (G. Y. Zou, A. Donner,
-Statist. Med. 27 (2008) 1693). Arrays with a value for each cell: the rank sum of Mann and Whitney. Of more than two
+Statist. Med. 27 (2008) 1693). Arrays with a value for each cell: the rank sum of Mann and Whitney. The cycles of a cell
+resemble each other more than those of two cells, so several cells count once each, with the median of their cycles, and
+a result whose interval takes all cycles of several cells as independent is not tested. Of a single cell the cycles are
+what there is: the page says then that n counts them, and that nothing is told of other cells. Of more than two
 runs, the smallest p-value of all pairs times their number counts. Over all rows of all tables the p-values are
 corrected by Holm's method (Scand. J. Statist. 6 (1979) 65). That two intervals overlap is no test and is not used.
 Not here: the page and its plots (:mod:`labctl.analysis.comparison_page`, :mod:`labctl.analysis.overlay`).
@@ -36,7 +39,17 @@ LEVEL = 0.05
 # what was asked for and codes are no results
 _NO_RESULTS = frozenset({"cells", "status", "target", "aim", "targets"})
 _CELL, _CYCLE = "cell", "cycle"
+_ONE_CELL = "n is the number of cycles of one cell, taken as independent; nothing is told of other cells"
+_POOLED = "its interval takes the cycles of all cells as independent; see the values of each cell"
 _MEANINGS = {_CELL: "the median of its cycles, where it has several", _CYCLE: "of the one cell, taken as independent"}
+# results of all cycles of all cells together
+_OF_ALL_CYCLES = frozenset(
+    {
+        "on_off_ratio",
+        *(f"{side}_voltage_weibull_{figure}" for side in ("set", "reset") for figure in ("scale", "shape")),
+        *(f"{state}_resistance_{figure}" for state in ("low", "high") for figure in ("median", "log_sigma")),
+    }
+)
 _Z_TEST, _RANK_TEST = "difference of estimates", "Mann-Whitney"
 
 
@@ -54,7 +67,7 @@ class Row:
     test : str
         Name of the test; "" where there is none.
     remark : str
-        Why there is none, or what the values are.
+        Why there is none, or what the test does not tell.
     p_value, p_corrected : float or None, unit 1
         Before and after Holm's correction.
     pair : tuple of int or None
@@ -230,12 +243,21 @@ def _row_of_result(name: str, views: Sequence[RunView]) -> Row:
     present = [interval for interval in intervals if interval is not None]
     if len(present) < len(views):
         return replace(row, remark="no interval in each run" if present else "")
+    cells = [_cells_of_cycles(view) for view in views] if name in _OF_ALL_CYCLES else []
+    if any(count > 1 for count in cells):
+        return replace(row, remark=_POOLED)
     p_value, pair = _least(
         [p_of_estimates(present[one], present[other]) for one, other in combinations(range(len(views)), 2)], len(views)
     )
     if p_value is None:
         return replace(row, remark="intervals without width")
-    return replace(row, test=_Z_TEST, p_value=p_value, pair=pair)
+    return replace(row, test=_Z_TEST, p_value=p_value, pair=pair, remark=_ONE_CELL if any(cells) else "")
+
+
+def _cells_of_cycles(view: RunView) -> int:
+    """Return how many cells were cycled, 0 where no array says so."""
+    arrays = view.arrays.values()
+    return max((array.values.shape[0] for array in arrays if array.dims[:2] == (_CELL, _CYCLE)), default=0)
 
 
 def _interval(results: Mapping[str, Any], name: str) -> tuple[float, float, float] | None:
@@ -261,7 +283,7 @@ def _row_of_array(name: str, views: Sequence[RunView]) -> Row | None:
         name,
         f"{label[:1].upper()}{label[1:]}, each {kinds.pop() if len(kinds) == 1 else 'value'}",
         _MEANINGS.get(samples[0][1], ""),
-        tuple(_spread_text(one, unit) for one in values),
+        tuple(_spread_text(one, unit, kind) for one, kind in samples),
     )
     if kinds:
         return replace(row, meaning="", remark="cycles of one cell are not compared with several cells")
@@ -269,7 +291,8 @@ def _row_of_array(name: str, views: Sequence[RunView]) -> Row | None:
     if p_value is None:
         few = min(one.size for one in values) < LEAST_VALUES
         return replace(row, remark=f"at least {LEAST_VALUES} values needed in each run" if few else "all equal")
-    return replace(row, test=_RANK_TEST, p_value=p_value, pair=pair)
+    remark = _ONE_CELL if samples[0][1] == _CYCLE else ""
+    return replace(row, test=_RANK_TEST, p_value=p_value, pair=pair, remark=remark)
 
 
 def _values_of_cells(view: RunView, name: str) -> tuple[FloatArray, str] | None:
@@ -288,14 +311,14 @@ def _values_of_cells(view: RunView, name: str) -> tuple[FloatArray, str] | None:
     return values[np.isfinite(values)], kind
 
 
-def _spread_text(values: FloatArray, unit: str) -> str:
+def _spread_text(values: FloatArray, unit: str, kind: str) -> str:
     if not values.size:
         return "no values"
     low, middle, high = (
         format_quantity(float(one), unit.removeprefix("%") or "1", digits=3)
         for one in np.quantile(values, (0.25, 0.5, 0.75))
     )
-    return f"{middle} (quartiles {low} to {high}), n = {values.size}"
+    return f"{middle} (quartiles {low} to {high}), n = {values.size}{' cycles' if kind == _CYCLE else ''}"
 
 
 def _least(p_values: Sequence[float | None], runs: int) -> tuple[float | None, tuple[int, int] | None]:

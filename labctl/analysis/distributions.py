@@ -109,9 +109,10 @@ def fit_lognormal(values: ArrayLike, unit: str) -> LogNormalFit:
     ValueError
         If a value is not positive, or all are equal.
     """
+    logs = np.log(_positive(values, "a log-normal fit"))
+    # loads in a second: not for what is refused
     from scipy.stats import chi2, t
 
-    logs = np.log(_positive(values, "a log-normal fit"))
     count, mean, sigma = logs.size, float(logs.mean()), float(logs.std(ddof=1))
     reach = float(t.ppf(0.5 * (1.0 + _LEVEL), count - 1)) * sigma / np.sqrt(count)
     low, high = (

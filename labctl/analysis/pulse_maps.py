@@ -119,15 +119,15 @@ def pulse_map_figures(
 
 def _polarity(voltages: NDArray[np.float64], mean: NDArray[np.float64], threshold: float) -> Literal[1, -1] | None:
     """Tell by the mean change of the points beyond the threshold, for each sign."""
-    signs = set()
+    signs: set[float] = set()
     for sign in (1.0, -1.0):
         part = mean[:, sign * voltages > 0.0]
         moved = part[np.abs(np.nan_to_num(part)) > threshold]
         if moved.size:
-            signs.add(sign * np.sign(moved.mean()))
-    if len(signs) != 1:
-        return None
-    return {1.0: 1, -1.0: -1}.get(float(signs.pop()))  # type: ignore[return-value]
+            signs.add(sign * float(np.sign(moved.mean())))
+    if signs == {1.0}:
+        return 1
+    return -1 if signs == {-1.0} else None
 
 
 def _crossing(logs: NDArray[np.float64], size: NDArray[np.float64], threshold: float) -> tuple[float, bool]:

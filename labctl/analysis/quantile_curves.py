@@ -3,25 +3,29 @@
 Every quantile of the increment is straight between evenly spaced knots of the conductance; between two quantiles the
 increment is straight in the normal quantile of the probability, and goes straight on beyond the outermost. That follows
 a device where the law of 24 parameters (:mod:`labctl.analysis.calibration`) is too stiff, at the price of several
-hundred numbers that mean nothing by themselves. Use it to play a device back, not to compare devices. Not here: tables
+hundred numbers that mean nothing by themselves. Use it to play devices back, not to describe them. The typical device
+of a technology is the median of its devices, quantile by quantile. Not here: tables
 (:mod:`labctl.analysis.pulse_tables`); how much of a device a model meets (``share_near`` of the calibration).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from labctl.analysis.calibration import Calibration
 from labctl.analysis.intervals import require
 from labctl.analysis.pulse_tables import PulseTable
 
-__all__ = ["QuantileCurves", "calibrate_curves"]
+__all__ = ["QuantileCurves", "calibrate_curves", "calibrate_technology_curves"]
 
 Array = NDArray[np.float64]
 
 _KNOTS = 31
 _LEAST_BINS = 16
 _LEAST_LEVELS = 5
+_LEAST_DEVICES = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,3 +110,36 @@ def calibrate_curves(table: PulseTable) -> QuantileCurves:
         rcond=None,
     )
     return QuantileCurves(knots, table.levels, np.sort(steps.T, axis=0))
+
+
+def calibrate_technology_curves(tables: Sequence[PulseTable]) -> Calibration:
+    """Calibrate each device of a technology, and its typical one: the median over the devices of every quantile.
+
+    The median, because one device that behaves in another way should not bend the typical one.
+
+    Parameters
+    ----------
+    tables : sequence of PulseTable
+        One per device, all of one polarity and with the same levels; bins may differ.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    TooFewPoints
+        If there are fewer than 8 devices, or too few bins or levels in one.
+    ValueError
+        If levels differ.
+    """
+    require("the typical device of a technology", len(tables), _LEAST_DEVICES)
+    levels = tables[0].levels
+    for table in tables[1:]:
+        if not np.array_equal(table.levels, levels):
+            raise ValueError(f"pulse tables {tables[0].device} and {table.device}: levels must agree")
+    devices = {table.device: calibrate_curves(table) for table in tables}
+    # every kink of every device is a knot of their median
+    place = np.unique(np.concatenate([curves.place for curves in devices.values()]))
+    steps = np.median([curves.quantiles(place, levels) for curves in devices.values()], axis=0)
+    return Calibration(QuantileCurves(place, levels, steps), {}, devices)

@@ -100,14 +100,15 @@ def correlation(first: ArrayLike, second: ArrayLike, what: str = "a correlation"
     ValueError
         If one of the two does not vary.
     """
-    from scipy.stats import norm
-
     one, other = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     pairs = ~(np.isnan(one) | np.isnan(other))
     one, other = one[pairs], other[pairs]
     require(what, one.size, 8)
     if np.ptp(one) == 0.0 or np.ptp(other) == 0.0:
         raise ValueError(f"{what}: one side has the same value in all {one.size} pairs; nothing can follow it")
+    # loads in a second: not for what is refused
+    from scipy.stats import norm
+
     found = float(np.corrcoef(one, other)[0, 1])
     reach = float(norm.ppf(0.5 * (1.0 + _LEVEL))) / np.sqrt(one.size - 3)
     low, high = np.tanh(np.arctanh(np.clip(found, -0.999999, 0.999999)) + np.array([-reach, reach]))

@@ -74,7 +74,16 @@ def write_run(tmp_path):
     """Write a run of sweep_iv on 12 cells, whose switching voltage lies about ``centre_v``."""
 
     def write(
-        centre_v=0.8, *, procedure="sweep_iv", seed=0, limit="300 µA", simulated=True, step=None, shape=(4, 4), lost=0
+        centre_v=0.8,
+        *,
+        procedure="sweep_iv",
+        seed=0,
+        limit="300 µA",
+        simulated=True,
+        step=None,
+        shape=(4, 4),
+        lost=0,
+        cells=12,
     ):
         chance = np.random.default_rng(seed)
         parameters = [ParameterRecord(name="set_limit", label="Limit", value=limit, unit="A", text=limit)]
@@ -89,21 +98,25 @@ def write_run(tmp_path):
         )
         writer = RunWriter.create(tmp_path, header, instrument_clock=lambda: 0.0)
         prefix = f"{step}." if step else ""
-        voltage = np.tile(np.concatenate([np.linspace(0, 1.5, 8), np.linspace(-1.5, 0, 8)]), (12, 3, 1))
-        set_v = centre_v + 0.05 * chance.standard_normal((12, 3))
+        cycles = 36 // cells
+        voltage = np.tile(np.concatenate([np.linspace(0, 1.5, 8), np.linspace(-1.5, 0, 8)]), (cells, cycles, 1))
+        set_v = centre_v + 0.05 * chance.standard_normal((cells, cycles))
         set_v.flat[:lost] = np.nan
         curves = {
             "voltage": (voltage, ("cell", "cycle", "step"), "V"),
             "current": (1e-4 * voltage / centre_v, ("cell", "cycle", "step"), "A"),
-            "cells": (np.argwhere(np.ones((3, 4))).astype(float), ("cell", "line"), "1"),
+            "cells": (np.argwhere(np.ones((3, 4)))[:cells].astype(float), ("cell", "line"), "1"),
             "set_voltage": (set_v, ("cell", "cycle"), "V"),
             "conductance": (chance.uniform(1e-5, 2e-5, shape), ("row", "column"), "S"),
         }
         for name, (values, dims, unit) in curves.items():
             sizes = tuple(dim if dim in ("row", "column") else f"{prefix}{dim}" for dim in dims)
             writer.array(prefix + name, values, sizes, unit)
-        mean, low, high = interval(set_v[lost:].mean(axis=1))
-        results = {"set_voltage_mean": mean, "set_voltage_mean_low": low, "set_voltage_mean_high": high, "cells": 12}
+        mean, low, high = interval(set_v[lost:].mean(axis=1) if cells > 1 else set_v[0])
+        results = {"set_voltage_mean": mean, "set_voltage_mean_low": low, "set_voltage_mean_high": high, "cells": cells}
+        # as sweep_iv makes it: of all cycles of all cells
+        pooled = zip(("", "_low", "_high"), (10.0, 9.9, 10.1), strict=True)
+        results |= {f"on_off_ratio{end}": value * centre_v for end, value in pooled}
         found = {prefix + name: value for name, value in results.items()}
         writer.seal("finished", {**found, f"{prefix}procedure": "sweep_iv"} if step else found, "")
         return open_run("latest", tmp_path)
@@ -231,3 +244,32 @@ def test_script_compares_by_id(write_run, tmp_path):
     table = compare_runs(*ids, out=tmp_path).table()
     assert set(ids) <= set(table.columns)
     assert bool(table.set_index("result").loc["set_voltage", "differs"])
+
+
+def test_several_cells_count_once_each_and_what_pools_their_cycles_is_not_tested(write_run):
+    rows = rows_of(compare([write_run(0.8, seed=1), write_run(1.0, seed=2)]))
+    assert rows["set_voltage"].texts[0].endswith("n = 12")
+    assert "one cell" not in rows["set_voltage"].remark
+    assert (rows["on_off_ratio"].test, rows["on_off_ratio"].p_value) == ("", None)
+    assert "cycles of all cells as independent" in rows["on_off_ratio"].remark
+    # an interval that is not of all cycles is tested as before
+    assert rows["set_voltage_mean"].p_value is not None
+    assert rows["set_voltage_mean"].remark == ""
+
+
+def test_few_cells_of_many_cycles_are_not_tested(write_run):
+    rows = rows_of(compare([write_run(0.8, seed=1, cells=3), write_run(1.0, seed=2, cells=3)]))
+    assert rows["set_voltage"].p_value is None
+    assert rows["set_voltage"].remark == "at least 4 values needed in each run"
+
+
+def test_one_cell_is_compared_by_its_cycles_and_that_is_said(write_run, tmp_path):
+    runs = [write_run(0.8, seed=1, cells=1), write_run(1.0, seed=2, cells=1)]
+    rows = rows_of(compare(runs))
+    assert rows["set_voltage"].differs
+    assert rows["set_voltage"].texts[0].endswith("n = 36 cycles")
+    for name in ("set_voltage", "on_off_ratio"):
+        assert "n is the number of cycles of one cell" in rows[name].remark
+        assert rows[name].test
+    page = write_comparison(compare(runs), tmp_path / "page").read_text(encoding="utf-8")
+    assert "nothing is told of other cells" in page

@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 from labctl.analysis.intervals import TooFewPoints
 from labctl.analysis.pulse_tables import PulseTable
-from labctl.analysis.quantile_curves import calibrate_curves
+from labctl.analysis.quantile_curves import calibrate_curves, calibrate_technology_curves
 
 LEVELS = np.array([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
 
@@ -51,3 +51,28 @@ def test_curves_refuse_what_they_do_not_know():
         calibrate_curves(normal_table(12))
     with pytest.raises(TooFewPoints, match="5"):
         calibrate_curves(normal_table(31, LEVELS[:4]))
+
+
+def test_typical_device_of_curves_is_the_middle_one_whatever_the_bins():
+    # nine devices that differ in size alone, one of them far out; three have other bins
+    sizes = [0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 30.0]
+    tables = []
+    for number, size in enumerate(sizes):
+        table = normal_table(31 if number % 3 else 47)
+        tables.append(PulseTable(f"{number}", table.conductance_s, LEVELS, table.increment_s * size))
+    found = calibrate_technology_curves(tables)
+    middle = normal_table(31)
+    quantiles = found.model.quantiles(middle.place, LEVELS)
+    # where a quantile is negative, the order of the devices turns round, and the middle one stays the same
+    np.testing.assert_allclose(quantiles, middle.steps, atol=1e-6)
+    means = [each.steps.mean(axis=0)[0] for each in tables]
+    assert set(found.devices) == {table.device for table in tables}
+    assert found.device_spread([0.0]) == pytest.approx(np.std(means, ddof=1), rel=0.02)
+
+
+def test_typical_device_of_curves_refuses_few_devices_and_other_levels():
+    table = normal_table(31)
+    with pytest.raises(TooFewPoints, match="8"):
+        calibrate_technology_curves([table] * 7)
+    with pytest.raises(ValueError, match="levels must agree"):
+        calibrate_technology_curves([*[table] * 8, normal_table(31, LEVELS[:6])])
