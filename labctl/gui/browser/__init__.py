@@ -1,0 +1,1 @@
+"""All runs of the data root. Not here: the run that is watched (:mod:`labctl.gui.plots`)."""

@@ -1,0 +1,135 @@
+"""What is known of the selected run, with its note and tags to edit. Not here: the table of all runs."""
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+
+from labctl.gui.browser.run_columns import die_words, local_time, seconds_words
+from labctl.gui.desk import Desk
+from labctl.gui.slots import guarded_slot
+from labctl.store.run_entry import RunEntry
+
+__all__ = ["RunDetail"]
+
+_NOTHING = "Select a run to see its values and to write a note about it."
+
+
+class RunDetail(QWidget):
+    """One run in words.
+
+    Parameters
+    ----------
+    desk : Desk
+    parent : QWidget, optional
+    """
+
+    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.desk = desk
+        self._entry: RunEntry | None = None
+        self.title = QLabel(self)
+        self.badge = QLabel("simulated", self)
+        self.badge.setProperty("badge", "simulated")
+        self.title.setWordWrap(True)
+        # what others wrote is shown as it is, never as markup
+        self.title.setTextFormat(Qt.TextFormat.PlainText)
+        self.title.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.facts = QPlainTextEdit(self)
+        self.facts.setReadOnly(True)
+        self.facts.setTabChangesFocus(True)
+        self.facts.setAccessibleName("What is known of the run")
+        font = self.title.font()
+        font.setBold(True)
+        self.title.setFont(font)
+        self.note = QPlainTextEdit(self)
+        self.note.setPlaceholderText("Your note about this run; the run file itself is not changed")
+        self.note.setTabChangesFocus(True)
+        self.note.setAccessibleName("Note")
+        self.tags = QLineEdit(self)
+        self.tags.setPlaceholderText("tags: single words, such as good corner")
+        self.tags.setAccessibleName("Tags")
+        self.save_button = QPushButton("Sa&ve note", self)
+        self.save_button.setToolTip("Keep note and tags beside the run file; also done when you select another run")
+        self.save_button.clicked.connect(self.save)
+        self.note.textChanged.connect(self._mark)
+        self.tags.textChanged.connect(self._mark)
+        self.tags.returnPressed.connect(self.save)
+        self._lay_out()
+        self.show_entries([])
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether note or tags were edited and not saved."""
+        entry = self._entry
+        return entry is not None and (self.note.toPlainText().strip(), self._tags()) != (entry.note, list(entry.tags))
+
+    def show_entries(self, entries: list[RunEntry]) -> None:
+        """Show the selection.
+
+        Parameters
+        ----------
+        entries : list of RunEntry
+            Of several, only how many they are.
+        """
+        entry = entries[0] if len(entries) == 1 else None
+        is_same = entry is not None and self._entry is not None and entry.name == self._entry.name
+        if self.is_changed and not is_same:
+            self.save()
+        # what is being typed is not overwritten by what another window has saved
+        keeps = is_same and self.is_changed
+        self._entry = entry
+        self.title.setText(entry.run_id if entry is not None else f"{len(entries)} runs" if entries else "")
+        self.badge.setVisible(entry is not None and bool(entry.simulated))
+        several = "Overlay draws them over each other; compare tells whether their results differ."
+        self.facts.setPlainText(_facts(entry) if entry is not None else several if entries else _NOTHING)
+        for field in (self.note, self.tags):
+            field.setEnabled(entry is not None)
+        if not keeps:
+            self.note.setPlainText(entry.note if entry is not None else "")
+            self.tags.setText(" ".join(entry.tags) if entry is not None else "")
+        self._mark()
+
+    @guarded_slot
+    def save(self) -> None:
+        """Keep note and tags."""
+        entry = self._entry
+        if entry is None or not self.is_changed:
+            return
+        self.save_button.setEnabled(False)
+        self.desk.backstage.ask(
+            "browser.note",
+            lambda _: self.desk.runs_changed.emit(),
+            path=entry.file,
+            text=self.note.toPlainText(),
+            tags=self._tags(),
+        )
+
+    def _tags(self) -> list[str]:
+        return list(dict.fromkeys(self.tags.text().replace(",", " ").split()))
+
+    @guarded_slot
+    def _mark(self) -> None:
+        self.save_button.setEnabled(self.is_changed)
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        head.addWidget(self.title, 1)
+        head.addWidget(self.badge)
+        foot = QHBoxLayout()
+        foot.addWidget(self.tags, 1)
+        foot.addWidget(self.save_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(head)
+        layout.addWidget(self.facts, 3)
+        layout.addWidget(self.note, 2)
+        layout.addLayout(foot)
+
+
+def _facts(entry: RunEntry) -> str:
+    if not entry.is_readable:
+        return f"{entry.status}: {entry.error}"
+    place = ", ".join(word for word in (entry.sample, die_words(entry), f"station {entry.station}") if word)
+    took = f", took {seconds_words(entry.wall_time_s)}" if entry.wall_time_s is not None else ""
+    head = f"{entry.procedure} {entry.status}; {local_time(entry.started_utc)}{took}; {entry.points:,} points; {place}"
+    values = entry.parameters_text.replace("; ", "\n")
+    return "\n\n".join(part for part in (head, entry.error, values) if part)

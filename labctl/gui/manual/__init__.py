@@ -1,0 +1,1 @@
+"""Cells by hand: read, pulse, set a level. Not here: what does it (the procedure ``manual``)."""

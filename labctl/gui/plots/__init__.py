@@ -1,0 +1,1 @@
+"""Plots and table of the run that is watched. Not here: the array's map (:mod:`labctl.gui.array`)."""

@@ -1,0 +1,1 @@
+"""The station panel and ALL OUTPUTS OFF. Not here: opening instruments (other processes do)."""

@@ -1,0 +1,129 @@
+"""What GUI tests share: an offscreen platform, a home and a data root of their own, a desk closed at the end."""
+
+import os
+
+import pytest
+
+# before Qt is loaded
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("QT_API", "pyside6")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Per-user state of this test alone; also for the processes that the window starts."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("LABCTL_HOME", str(home))
+    monkeypatch.delenv("LABCTL_DATA_ROOT", raising=False)
+    return home
+
+
+@pytest.fixture
+def root(tmp_path):
+    """The data root."""
+    root = tmp_path / "runs"
+    root.mkdir()
+    return root
+
+
+@pytest.fixture
+def desk(qtbot, root):
+    """A desk without a window."""
+    from labctl.gui.desk import Desk
+
+    desk = Desk(root)
+    desk.sentences = []
+    desk.told.connect(lambda severity, sentence: desk.sentences.append((severity, sentence)))
+    yield desk
+    desk.close()
+
+
+@pytest.fixture
+def answers_here(desk, monkeypatch):
+    """Questions are answered in this process, a little later and through JSON: a process takes seconds to start."""
+    import json
+    from collections.abc import Iterator
+    from importlib import import_module
+
+    from qtpy.QtCore import QTimer
+
+    from labctl.errors import LabError
+    from labctl.gui.backstage_process import _without_nan
+
+    def ask(keys, told, what, done, failed=None, *, part=None, replaces="", **arguments):
+        number = keys[replaces] = keys.get(replaces, 0) + 1
+        subject, _, name = what.partition(".")
+
+        def is_dropped():
+            return bool(replaces) and keys[replaces] != number
+
+        def answer():
+            if is_dropped():
+                return
+            try:
+                given = json.loads(json.dumps(arguments))
+                found = import_module(f"labctl.gui.answers.{subject}").ANSWERS[name](**given)
+                *parts, last = list(found) if isinstance(found, Iterator) else [found]
+            except LabError as error:
+                (failed or (lambda why: told.emit("warning", why)))(str(error))
+                return
+            for item in parts:
+                if not is_dropped():
+                    (part or done)(json.loads(json.dumps(_without_nan(item))))
+            if not is_dropped():
+                done(json.loads(json.dumps(_without_nan(last))))
+
+        QTimer.singleShot(0, desk, answer)
+        return number
+
+    for asked in (desk.scanner, desk.backstage):
+        keys: dict[str, int] = {}
+        monkeypatch.setattr(
+            asked, "ask", lambda *what, _keys=keys, _told=asked.told, **more: ask(_keys, _told, *what, **more)
+        )
+
+
+DIE_COLUMNS = (
+    "Event",
+    "Row",
+    "Column",
+    "Voltage (V)",
+    "Width (s)",
+    "Current (A)",
+    "Conductance (S)",
+    "Target (S)",
+    "Time (s)",
+    "Flags",
+)
+
+
+@pytest.fixture
+def begin_run(root):
+    """Begin run files of this very process on the die of the packaged crossbar; what is not sealed is closed.
+
+    The bench is not simulated for it, which takes seconds.
+    """
+    import contextlib
+    import sqlite3
+
+    from labctl.store import ParameterRecord, RunWriter
+    from labctl.store.schema import RunHeader
+
+    made = []
+
+    def begin(procedure, die_age_s, tolerance=0.05, place=root):
+        facts = {
+            "bench": {"name": "tiox-32x32", "die_age_s": die_age_s},
+            "seed": 1,
+            "sample": {"name": "TiOx/Al2O3 crossbar", "rows": 32, "columns": 32},
+        }
+        parameters = [ParameterRecord("tolerance", "Tolerance", tolerance, "1", f"{100.0 * tolerance:g} %")]
+        writer = RunWriter.create(place, RunHeader(procedure, DIE_COLUMNS, parameters, "tiox-32x32", True, facts))
+        made.append(writer)
+        return writer
+
+    yield begin
+    for writer in made:
+        with contextlib.suppress(sqlite3.ProgrammingError):
+            writer.close()
