@@ -8,7 +8,24 @@ from typing import Annotated
 
 import typer
 
-from labctl.cli import bench, compare, demo, files, measure, racks, resume, runs
+from labctl.cli import (
+    bench,
+    catalogue,
+    compare,
+    control,
+    demo,
+    die,
+    files,
+    measure,
+    queue,
+    racks,
+    replay,
+    resume,
+    runs,
+    spare,
+    traffic,
+    window,
+)
 from labctl.cli.codes import ExitCode
 from labctl.cli.output import complain
 from labctl.errors import Aborted, InstrumentError, LabError
@@ -49,12 +66,20 @@ def options(
 
 measure.add_commands(app)
 resume.add_commands(app)
+queue.add_commands(app)
 demo.add_commands(app)
 runs.add_commands(app)
+catalogue.add_commands(app)
 compare.add_commands(app)
+die.add_commands(app)
 files.add_commands(app)
 racks.add_commands(app)
 bench.add_commands(app)
+window.add_commands(app)
+traffic.add_commands(app)
+replay.add_commands(app)
+control.add_commands(app)
+spare.add_commands(app)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""``labctl run`` and ``labctl procedures``."""
+"""``labctl run``, ``labctl procedures`` and ``labctl presets``."""
 
 import inspect
 from pathlib import Path
@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labctl.cli.announcing import Announce
 from labctl.cli.codes import ExitCode
 from labctl.cli.holding import Between, Hold, parse_conditions
 from labctl.cli.output import RunProgress, complain, duration, print_json, print_table
 from labctl.cli.summary import print_summary
 
 if TYPE_CHECKING:
+    from labctl.station.station_file import StationFile
     from labctl.store import Run
 
 __all__ = ["CODES", "add_commands", "tell_end"]
@@ -32,15 +34,31 @@ def add_commands(app: typer.Typer) -> None:
     """
     app.command("run")(run)
     app.command("procedures")(procedures)
+    app.command("presets")(presets)
 
 
 def run(
     procedure: Annotated[str, typer.Argument(help="Name of the procedure; see `labctl procedures`.")],
     station: Station,
     parameter: Parameters = [],  # noqa: B006 - Typer copies it
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="Take the values of this preset; those of -p win over them.")
+    ] = None,
     out: Out = None,
     hold: Hold = [],  # noqa: B006 - Typer copies it
     between: Between = None,
+    announce: Announce = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", help="Write what goes over VISA into this new file, for `--replay`.")
+    ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            "--replay",
+            help="Speak to no instrument: answers come from this recording, in its order; with FILE?lenient in any,"
+            " with FILE?paced in its time.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
     dry: Annotated[
@@ -51,10 +69,15 @@ def run(
     from labctl.cli.rehearsal import print_dry_run
     from labctl.run import execute_procedure
     from labctl.run.dry_run import dry_run, estimate_run
+    from labctl.run.presets import load_preset
     from labctl_procedures import find_procedure
 
     values = split_parameters(parameter)
     procedure_class = find_procedure(procedure)
+    if (record is not None) + (replay is not None) + dry > 1:
+        raise typer.BadParameter("--record, --replay and --dry-run exclude each other; keep one")
+    if preset is not None:
+        values = {**load_preset(procedure, preset), **values}
     if dry:
         rehearsed = dry_run(procedure_class, station, values)
         if as_json:
@@ -67,10 +90,10 @@ def run(
         told = f"about {estimate.points} points in {duration(estimate.duration_s)} of the rack"
         typer.echo(f"{procedure} on {station}: {told}", err=True)
     conditions = parse_conditions(hold, between)
-    with RunProgress(procedure, visible=not quiet) as progress:
+    with RunProgress(procedure, visible=not quiet, announce=announce) as progress:
         finished = execute_procedure(
             procedure_class,
-            station,
+            _opened_otherwise(station, record, replay),
             values,
             out=out,
             observer=progress,
@@ -78,6 +101,15 @@ def run(
             install_signal_handler=True,
         )
     return tell_end(finished, as_json=as_json, quiet=quiet)
+
+
+def _opened_otherwise(station: str, record: Path | None, replay: str | None) -> "StationFile | str":
+    """Return the station with the VISA library that the options ask for."""
+    from labctl.station import read_station_file
+
+    if record is not None:
+        return read_station_file(station).recorded_in(record)
+    return station if replay is None else read_station_file(station).replayed_from(replay)
 
 
 def tell_end(finished: "Run", *, as_json: bool, quiet: bool) -> int:
@@ -178,3 +210,28 @@ def procedures(
         ],
         whole=("parameter", "default"),
     )
+
+
+def presets(
+    procedure: Annotated[str | None, typer.Argument(help="Those of this procedure, with their values.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the presets that were saved from the window's form."""
+    from labctl.run.presets import load_preset, preset_names
+    from labctl_procedures import find_procedure
+    from labctl_procedures import procedures as all_procedures
+
+    names = sorted(all_procedures()) if procedure is None else [find_procedure(procedure).procedure_name()]
+    found = {name: {preset: load_preset(name, preset) for preset in preset_names(name)} for name in names}
+    if as_json:
+        print_json({name: held for name, held in found.items() if held or procedure is not None})
+        return
+    rows = [
+        (name, preset, ", ".join(f"{key} = {value}" for key, value in values.items()))
+        for name, held in found.items()
+        for preset, values in held.items()
+    ]
+    if not rows:
+        typer.echo("there are no presets yet; the window's form saves them")
+        return
+    print_table(("procedure", "preset", "values"), rows, whole=("procedure", "preset"))

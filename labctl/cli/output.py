@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -11,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from labctl.cli.announcing import write_announcement
 
 __all__ = ["RunProgress", "complain", "duration", "print_json", "print_table"]
 
@@ -101,9 +104,12 @@ class RunProgress:
         What stands before the bar.
     visible : bool
         False draws nothing.
+    announce : Path, optional
+        Is told which file the run makes.
     """
 
-    def __init__(self, label: str, *, visible: bool) -> None:
+    def __init__(self, label: str, *, visible: bool, announce: Path | None = None) -> None:
+        self._announce = announce
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -129,8 +135,10 @@ class RunProgress:
         """Stop drawing."""
         self._progress.stop()
 
-    def started(self, run_id: str, path: object) -> None:
-        """Begin to draw."""
+    def started(self, run_id: str, path: Path) -> None:
+        """Announce the run, and begin to draw."""
+        if self._announce is not None:
+            write_announcement(self._announce, run_id, path)
         self._progress.start()
 
     def progress(self, percent: float, wall_s: float, instrument_s: float) -> None:

@@ -1,6 +1,6 @@
-"""Commands on racks: stations, instruments, doctor; and where the window will be.
+"""Commands on racks: stations, instruments, doctor.
 
-Not here: simulated benches (:mod:`labctl.cli.bench`).
+Not here: simulated benches (:mod:`labctl.cli.bench`), the window (:mod:`labctl.cli.window`).
 """
 
 import re
@@ -32,7 +32,6 @@ def add_commands(app: typer.Typer) -> None:
     app.command("stations")(stations)
     app.command("instruments")(instruments)
     app.command("doctor")(doctor)
-    app.command("gui")(gui)
 
 
 def stations(
@@ -143,9 +142,3 @@ def doctor(station: Station, as_json: AsJson = False) -> int:
     for item in wrong:
         complain(f"{item.name}: {item.detail}")
     return int(ExitCode.FAILED if wrong else ExitCode.FINISHED)
-
-
-def gui() -> int:
-    """Say where the window is."""
-    complain("the window comes in a later version; until then use `labctl run`, `labctl show` and `labctl report`")
-    return int(ExitCode.WRONG)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from labctl.cli.announcing import Announce
 from labctl.cli.holding import Between, Hold, parse_conditions
 from labctl.cli.measure import Out, tell_end
 from labctl.cli.output import RunProgress
@@ -30,6 +31,7 @@ def resume(
     out: Out = None,
     hold: Hold = [],  # noqa: B006 - Typer copies it
     between: Between = None,
+    announce: Announce = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> int:
@@ -42,7 +44,7 @@ def resume(
     found = open_run(run, out)
     procedure = str(found.header["procedure"])
     procedure_class = find_procedure(procedure)
-    with RunProgress(procedure, visible=not quiet) as progress:
+    with RunProgress(procedure, visible=not quiet, announce=announce) as progress:
         finished = resume_run(
             found,
             procedure_class,

@@ -1,4 +1,4 @@
-"""Commands on runs that were made: list, show, export, report."""
+"""Commands on one run that was made: show, export, report. Not here: listing them (:mod:`labctl.cli.catalogue`)."""
 
 from math import isnan
 from pathlib import Path
@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from labctl.cli.measure import Out
 from labctl.cli.output import duration, print_json, print_table
 from labctl.cli.summary import print_parameters, print_summary
 
@@ -26,27 +25,9 @@ def add_commands(app: typer.Typer) -> None:
     app : typer.Typer
         The command line.
     """
-    app.command("runs")(list_all)
     app.command("show")(show)
     app.command("export")(export)
     app.command("report")(report)
-
-
-def list_all(out: Out = None, as_json: AsJson = False) -> None:
-    """List the runs of the data root, newest first."""
-    from labctl.store import data_root, list_runs
-
-    found = list_runs(data_root(out))
-    if as_json:
-        print_json(found)
-        return
-    rows = []
-    for item in found:
-        seconds = item["wall_time_s"]
-        station = f"{item['station']}{' (simulated)' if item['simulated'] else ''}" if item["station"] else None
-        took = duration(float(seconds)) if isinstance(seconds, int | float) else None
-        rows.append((item["run_id"], item["status"], station, item["points"], took))
-    print_table(("run", "status", "station", "points", "wall time"), rows, whole=("run", "status"))
 
 
 def show(context: typer.Context, run: RunReference = "latest", root: DataRoot = None, as_json: AsJson = False) -> None:

@@ -87,6 +87,7 @@ class Rack:
     simulated: bool = True
     in_process: bool = False
     bench_info: dict = field(default_factory=lambda: {"seed": 0, "simulated": True})
+    replay_of: None = None
     sample: SimpleNamespace = field(default_factory=lambda: Sample(*SHAPE))
     clock: VirtualClock = field(default_factory=VirtualClock)
     serial: str = "4400001"

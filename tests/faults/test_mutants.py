@@ -153,7 +153,7 @@ MUTANTS = [
     ),
     Mutant(
         "ownership lock",
-        "labctl/station/ownership.py",
+        "labctl/file_lock.py",
         "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "pass",
         "tests/faults/test_ownership.py",

@@ -30,6 +30,7 @@ FLOORS = {
     "labctl.units": 0,
     "labctl.errors": 0,
     "labctl.home": 0,
+    "labctl.file_lock": 0,
     "labctl.toml_file": 0,
 }
 # rooms of one floor that may look into each other, one way: (who, into whom)
@@ -43,6 +44,7 @@ SAME_FLOOR = {
     ("labctl.toml_file", "labctl.errors"),
     ("labctl.__main__", "labctl.cli"),
     ("labctl.cli", "labctl.script"),
+    ("labctl.cli", "labctl.gui"),
 }
 # the only doors to the simulated bench, besides its own room: the loader, and the CLI commands that show and reset it
 MOCK_DOORS = {"pyvisa_labctl", "labctl.cli"}
@@ -52,6 +54,7 @@ PACKAGES = {
     "labctl_procedures": ROOT / "procedures" / "labctl_procedures",
     "labctl_mock": ROOT / "mock" / "labctl_mock",
     "pyvisa_labctl": ROOT / "mock" / "pyvisa_labctl",
+    "pyvisa_replay": ROOT / "mock" / "pyvisa_replay",
 }
 
 
@@ -98,7 +101,7 @@ def test_module_looks_only_downwards(module, path):
 
 
 def test_every_module_has_a_room():
-    known = {"labctl", "pyvisa_labctl"}
+    known = {"labctl", "pyvisa_labctl", "pyvisa_replay"}
     homeless = [param.values[0] for param in all_modules() if room_of(param.values[0]) is None]
     assert not [name for name in homeless if name not in known]
 

@@ -15,31 +15,72 @@ ROOTS = {
     "labctl_procedures": ROOT / "procedures",
     "labctl_mock": ROOT / "mock",
     "pyvisa_labctl": ROOT / "mock",
+    "pyvisa_replay": ROOT / "mock",
     "labctl_data": ROOT / "data",
 }
 DATA_SUFFIXES = {".toml", ".csv", ".json", ".lua", ".html", ".css", ".typed"}
 
 
+# what a checkout gathers beside its sources; looked at only where git does not say what belongs to the project
+LEFT_OUT = {"__pycache__", "build", "dist", "node_modules"}
+
+
+def source_files(root):
+    """Return the project's files below a folder, as git knows them; where it does not, by a walk over the folders."""
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+            cwd=root, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        # an unpacked archive, a checkout of another user, no git
+        return [
+            path.relative_to(root).as_posix()
+            for path in root.rglob("*")
+            if path.is_file()
+            and not any(
+                part.startswith(".") or part in LEFT_OUT or part.endswith(".egg-info")
+                for part in path.relative_to(root).parts
+            )
+        ]
+    return [name for name in listed.stdout.splitlines() if (root / name).is_file()]
+
+
+def build_wheel(source, out):
+    built = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", str(out), str(source)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    if built.returncode:
+        pytest.fail(f"the wheel is not built, exit {built.returncode}:\n{built.stdout[-4000:]}", pytrace=False)
+    (wheel,) = out.glob("*.whl")
+    return wheel
+
+
 @pytest.fixture(scope="module")
 def wheel_names(tmp_path_factory):
-    out = tmp_path_factory.mktemp("wheel")
-    tracked = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout.splitlines()  # fmt: skip
     source = tmp_path_factory.mktemp("source")
-    for name in tracked:
-        if (ROOT / name).is_file():
-            target = source / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes((ROOT / name).read_bytes())
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", str(out), str(source)],
-        capture_output=True, check=True,
-    )  # fmt: skip
-    (wheel,) = out.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
+    for name in source_files(ROOT):
+        target = source / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((ROOT / name).read_bytes())
+    with zipfile.ZipFile(build_wheel(source, tmp_path_factory.mktemp("wheel"))) as archive:
         return set(archive.namelist())
+
+
+def test_sources_are_found_by_a_walk_when_git_does_not_list_them(tmp_path, monkeypatch):
+    for name in ("package/module.py", "package/py.typed", "package/__pycache__/m.pyc", ".hidden/note", "build/x.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    # no checkout around it, wherever the temporary folder lies
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "none"))
+    assert sorted(source_files(tmp_path)) == ["package/module.py", "package/py.typed"]
+
+
+def test_failure_of_a_build_shows_what_the_build_said(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[build-system]\nrequires = []\nbuild-backend = 'no_such_backend'\n")
+    with pytest.raises(pytest.fail.Exception, match="no_such_backend"):
+        build_wheel(tmp_path, tmp_path / "out")
 
 
 def test_wheel_holds_every_module_and_data_file(wheel_names):

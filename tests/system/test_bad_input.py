@@ -44,7 +44,6 @@ def station_text():
         (("bench", "reset", STATION, "--without", "gravity"), ("gravity", "half_select")),
         (("stations", "nowhere"), ("nowhere", "tiox-32x32")),
         (("procedures", "nothing"), ("nothing", "program_array")),
-        (("gui",), ("later",)),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else None,
 )

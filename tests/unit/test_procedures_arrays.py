@@ -12,8 +12,8 @@ from labctl.physics.crossbar import Boundaries, Crossbar, Wires
 from labctl.run import execute_procedure
 from labctl_mock.bench.bench import Bench
 from labctl_procedures import find_procedure
-from labctl_procedures.half_select_disturb import block_ends
 from labctl_procedures.map_array import CLASSES, wire_results
+from labctl_procedures.spacing import block_ends
 
 
 @pytest.fixture(scope="module")

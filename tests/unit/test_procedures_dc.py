@@ -232,3 +232,21 @@ def test_sweep_that_was_cut_is_filled_up_when_curves_are_stored():
     (record,) = stored
     assert record["dims"] == ("cell", "cycle", "step")
     np.testing.assert_array_equal(record["data"], [[[1.0, 2.0], [3.0, np.nan]], [[4.0, 5.0], [np.nan, np.nan]]])
+
+
+def test_first_cycles_are_left_out_of_figures_and_statistics_when_that_is_asked_for(formed_home):
+    run = measure("sweep_iv", formed_home, **QUICK, cycles=3, left_out=1)
+    found, set_v = results(run), array(run, "set_voltage")
+    assert set_v.shape == (1, 3)
+    assert np.isnan(set_v[0, 0])
+    assert found["cycles"] == 2
+    assert found["set_voltage_mean"] == pytest.approx(np.nanmean(set_v[0, 1:]))
+    # the curves hold all of them
+    assert np.isfinite(array(run, "current")).all()
+    assert array(run, "current").shape[:2] == (1, 3)
+
+
+@pytest.mark.parametrize("name", ["sweep_iv", "cycle_statistics"])
+def test_statistics_of_no_cycle_are_refused(home, name):
+    with pytest.raises(LabError, match="left_out must be less than cycles, got 3 of 3"):
+        measure(name, home, cells="0,0", cycles=3, left_out=3)

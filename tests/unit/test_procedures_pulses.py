@@ -16,9 +16,10 @@ from labctl_mock.bench.bench import Bench
 from labctl_procedures.cell_port import CellRow, CellStopped
 from labctl_procedures.cycle_statistics import CycleStatistics
 from labctl_procedures.endurance import Endurance, read_blocks
-from labctl_procedures.levelling import Leveller, joule_energy_j, level_list_s
+from labctl_procedures.levelling import Leveller, joule_energy_j
 from labctl_procedures.map_pulses import MapPulses
 from labctl_procedures.pulse_energy import PulseEnergy, sampled_energy_j
+from labctl_procedures.value_lists import positive_values
 from labctl_procedures.write_verify import WriteVerify
 
 STATION = "tiox-32x32"
@@ -128,10 +129,10 @@ def test_sampled_energy_is_exact_for_a_current_that_grows_in_proportion_to_time(
 
 
 def test_list_of_levels_reads_units_and_refuses_what_is_no_conductance():
-    assert level_list_s("20 uS, 0.05 mS,1e-4", "levels") == pytest.approx([20e-6, 50e-6, 1e-4])
+    assert positive_values("20 uS, 0.05 mS,1e-4", "S", "levels") == pytest.approx([20e-6, 50e-6, 1e-4])
     for text in ("20 uS,,5 uS", "", "0 S", "-1 uS", "5 V"):
         with pytest.raises(RunError, match="levels"):
-            level_list_s(text, "levels")
+            positive_values(text, "S", "levels")
 
 
 @pytest.mark.parametrize(
@@ -352,3 +353,14 @@ def test_what_cannot_be_is_refused_before_a_run_file_exists(home, procedure, par
     with pytest.raises(LabError, match=word):
         measure(procedure, home, **parameters)
     assert sorted(home.glob("**/*.sqlite")) == before
+
+
+def test_first_cycles_are_left_out_of_the_statistics_of_states(home):
+    run = measure(CycleStatistics, home, cells="0,0", cycles=6, left_out=2)
+    found, states = results(run), run.arrays()["low_resistance_state"].values
+    rows = run.table().query("Event == 'read' and Step == 0")
+    assert rows["Cycle"].tolist() == list(range(6))
+    kept = rows["Conductance (S)"].to_numpy()[2:]
+    assert np.isnan(states[0, :2]).all()
+    np.testing.assert_array_equal(states[0, 2:], kept)
+    assert found["low_resistance_mean"] == pytest.approx(kept.mean())

@@ -42,7 +42,8 @@ class Sweep(LabProcedure):
 def no_rack():
     """A station with nothing in it: the disk is what is tried."""
     return SimpleNamespace(
-        name="none", file="none.toml", simulated=True, in_process=True, bench_info=None, sample=None, clock=WallClock(),
+        name="none", file="none.toml", simulated=True, in_process=True, bench_info=None, replay_of=None,
+        sample=None, clock=WallClock(),
         heartbeat_s=1.0, envelope={}, wiring={},
         content=SimpleNamespace(instruments={}, expired_calibration="warn", defaults=StationDefaults()),
         identities=dict, settings=dict, safe_off=lambda: None, close=lambda: None, drain=list, watched=list,

@@ -64,7 +64,7 @@ class Instrument:
 def station_of(instruments, heartbeat_s):
     return SimpleNamespace(
         in_process=False,
-        content=SimpleNamespace(heartbeat_s=heartbeat_s, visa_library="@py", defaults=StationDefaults()),
+        content=SimpleNamespace(heartbeat_s=heartbeat_s, unrecorded_library="@py", defaults=StationDefaults()),
         watched=lambda: [instrument.watched for instrument in instruments],
         watch_waits=lambda callback: None,
         has_output_on=lambda: True,

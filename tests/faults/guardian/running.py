@@ -41,9 +41,9 @@ def open_rack(resources):
     guarded.content.instruments = {}
     guarded.content.expired_calibration = "warn"
     return Rack(
-        **vars(guarded), opened=opened, name="rack", file="rack.toml", simulated=False, bench_info=None, sample=None,
-        envelope={}, wiring={}, clock=WallClock(), identities=dict, settings=dict, close=lambda: None, drain=list,
-        resynchronise=lambda: None, left_on=list,
+        **vars(guarded), opened=opened, name="rack", file="rack.toml", simulated=False, bench_info=None, replay_of=None,
+        sample=None, present=dict, envelope={}, wiring={}, clock=WallClock(), identities=dict, settings=dict,
+        close=lambda: None, drain=list, resynchronise=lambda: None, left_on=list,
     )  # fmt: skip
 
 

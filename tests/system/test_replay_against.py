@@ -1,0 +1,144 @@
+"""``labctl replay RUN --against STATION``. Authority: issue "Replay, and the digital twin", Shows 2 (a fresh die of the
+same seed: identical; another seed: differences shown), Build (the envelope of the target applies) and Bad input (a real
+instrument only where the operator confirms; a run of another geometry).
+"""
+
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from labctl import script
+from labctl.run.by_hand import do_by_hand
+from labctl.run.live import live_runs
+from labctl.store import open_run
+
+RACK = Path(__file__).with_name("rack_4x4")
+
+
+@pytest.fixture
+def rack(homes):
+    """A small bench with its station, copied."""
+    return shutil.copytree(RACK, homes / "rack")
+
+
+def against(labctl, station, *options):
+    return labctl("replay", "latest", "--against", station, "--json", "-q", *options)
+
+
+def reset(labctl, rack, *options):
+    assert labctl("bench", "reset", rack / "bench_4x4.toml", *options).code == 0
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        ("write_verify", "-p", "cells=0:1,0:2", "-p", "targets=50 uS", "-p", "rounds=1"),
+        ("sweep_iv", "-p", "cells=0,0", "-p", "cycles=1", "-p", "step=0.3 V"),
+        ("stdp", "-p", "distances=3", "-p", "repeats=1"),
+        pytest.param(("program_array", "-p", "cells=0:2,0:2", "-p", "target=target.csv"), marks=pytest.mark.slow),
+        pytest.param(("endurance", "-p", "cycles=10"), marks=pytest.mark.slow),
+        pytest.param(("retention", "-p", "last=1 ks"), marks=pytest.mark.slow),
+    ],
+    ids=lambda run: run[0],
+)
+def test_replay_is_identical_on_a_fresh_die_of_the_same_seed(run, labctl, rack, homes):
+    (homes / "target.csv").write_text("\n".join([",".join(["50e-6", "80e-6", "100e-6", "120e-6"])] * 4))
+    station = rack / "rack_4x4.toml"
+    recorded = labctl("run", *run, "-s", station, "--json", "-q")
+    assert recorded.code == 0, recorded.err
+    reset(labctl, rack)
+    answer = against(labctl, station)
+    assert answer.code == 0, answer.err
+    said = answer.json()
+    assert said["points"] == recorded.json()["points"] > 10
+    assert set(said["verdicts"]) == {"Current (A)", "Conductance (S)", "Time (s)"}
+    assert set(said["verdicts"].values()) == {"identical"}
+    assert said["left_out"] == []
+    assert said["circumstances"] == {}
+    page = Path(said["page"]).read_text(encoding="utf-8")
+    assert "Simulated: every value" in page
+    assert page.count("data:image/svg+xml") >= 1
+
+
+def test_replay_shows_the_difference_on_another_seed_and_a_replay_can_be_replayed(labctl, rack, homes):
+    station = rack / "rack_4x4.toml"
+    run = ("write_verify", "-p", "cells=0:1,0:2", "-p", "targets=50 uS", "-p", "rounds=1")
+    recorded = labctl("run", *run, "-s", station, "--json", "-q").json()
+    reset(labctl, rack, "--seed", "99")
+    said = against(labctl, station).json()
+    assert said["recorded"] == recorded["run_id"]
+    assert said["circumstances"] == {"bench seed": ["7", "99"]} or "bench seed" in said["circumstances"]
+    assert "differs" in said["verdicts"]["Conductance (S)"]
+    # stimuli, not parameters: nothing was decided anew
+    first, second = (open_run(said[which]).table() for which in ("recorded", "replayed"))
+    assert second["Voltage (V)"].tolist() == first["Voltage (V)"].tolist()
+    reset(labctl, rack, "--seed", "99")
+    again = against(labctl, station).json()
+    assert again["recorded"] == said["replayed"]
+    assert set(again["verdicts"].values()) == {"identical"}
+
+
+def test_run_made_by_hand_is_replayed(labctl, rack, homes):
+    def operate():
+        while not (found := live_runs(homes / "runs")):
+            time.sleep(0.05)
+        session = open_run(found[0].path)
+        do_by_hand(session, "read", "0,1", {})
+        do_by_hand(session, "pulse", "0,1", {"amplitude": "1 V", "width": "100 us"})
+        do_by_hand(session, "end", "", {})
+
+    thread = threading.Thread(target=operate)
+    thread.start()
+    done = script.run("manual", rack / "rack_4x4.toml", idle_time="1 min")
+    thread.join()
+    assert done.point_count == 3
+    reset(labctl, rack)
+    said = against(labctl, rack / "rack_4x4.toml").json()
+    assert said["points"] == 3
+    assert set(said["verdicts"].values()) == {"identical"}
+
+
+def test_envelope_of_the_target_refuses_before_anything_is_sent(labctl, rack, homes):
+    station = rack / "rack_4x4.toml"
+    assert labctl("run", "sweep_iv", "-p", "cells=0,0", "-p", "cycles=1", "-p", "step=0.5 V", "-s", station).code == 0
+    text = station.read_text()
+    lower = rack / "lower.toml"
+    before, mark, behind = text.partition("voltage_v = ")
+    lower.write_text(f"{before}{mark}1.0{behind[len(behind.split()[0]) :]}")
+    answer = against(labctl, lower)
+    assert answer.code == 2
+    assert "1 V (envelope.voltage_v)" in answer.err
+    assert len(list((homes / "runs").rglob("*.run.sqlite"))) == 1
+
+
+def test_run_of_another_geometry_is_refused(labctl, rack, homes):
+    assert labctl("run", "read_array", "-p", "cells=20,20", "-s", "tiox-32x32", "-q").code == 0
+    answer = against(labctl, rack / "rack_4x4.toml")
+    assert answer.code == 2
+    assert "touches cell (20, 20)" in answer.err
+    assert "4 x 4" in answer.err
+
+
+def test_run_without_cells_is_refused(labctl, rack, homes):
+    values = ("-p", "cells=0:2,0:2", "-p", "vectors=5")
+    assert labctl("run", "multiply_vectors", *values, "-s", rack / "rack_4x4.toml", "-q").code == 0
+    answer = against(labctl, rack / "rack_4x4.toml")
+    # its readings of cells are replayed, its sums are named
+    assert answer.code in (0, 2)
+    assert "belong to no cell" in (answer.out + answer.err)
+
+
+def test_real_instruments_are_not_touched_without_a_word_of_the_operator(labctl, rack, homes, monkeypatch):
+    assert labctl("run", "read_array", "-p", "cells=0,0", "-s", rack / "rack_4x4.toml", "-q").code == 0
+    real = rack / "real.toml"
+    text = (rack / "rack_4x4.toml").read_text()
+    line = next(one for one in text.splitlines() if one.startswith("visa_library"))
+    real.write_text(text.replace(line, 'visa_library = "@py"'))
+    monkeypatch.setattr("pyvisa.ResourceManager", lambda *_: pytest.fail("something was opened"))
+    answer = against(labctl, real)
+    assert answer.code == 2
+    assert "real.toml has real instruments" in answer.err
+    assert "--yes" in answer.err
