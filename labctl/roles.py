@@ -24,6 +24,7 @@ __all__ = [
     "SwitchMatrix",
     "TemperatureController",
     "TemperatureLimits",
+    "VoltageMeter",
     "WaveformLimits",
     "WaveformSource",
 ]
@@ -155,6 +156,18 @@ class SourceMeter(Protocol):
 
         ``partner`` is the other channel of the same instrument: it pulses at the same time to ``partner_level_v``.
         """
+        ...
+
+
+@runtime_checkable
+class VoltageMeter(SourceMeter, Protocol):
+    """A channel that can also leave its terminals to themselves and measure the voltage that they take.
+
+    Meanwhile ``set_voltage`` takes no other level than 0 V; ``prepare`` makes the channel a source again.
+    """
+
+    def prepare_voltmeter(self, *, range_v: float, integration_plc: float) -> None:
+        """Set up the channel, whose output is off, to drive 0 A and to measure voltages of up to ``range_v``."""
         ...
 
 

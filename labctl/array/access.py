@@ -12,9 +12,11 @@ which cell (:mod:`labctl.tuning`).
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from labctl.array.crossbar_lines import CrossbarLines
+from labctl.array.line_sums import LineSums, sum_level_v
 from labctl.array.meter import turned
 from labctl.array.readings import CellReading, PulseRecord, cell_reading
 from labctl.array.schemes import FULL_STRESS_V, LineVoltages, Scheme
@@ -157,9 +159,7 @@ class CrossbarAccess(CrossbarLines):
         StationError, ValueError
             If a line is not in the array, or the voltage would stress the cells.
         """
-        level_v = self.read_voltage_v if voltage_v is None else voltage_v
-        if not abs(level_v) <= FULL_STRESS_V:
-            raise ValueError(f"array: sums are measured at no more than {FULL_STRESS_V} V, got {level_v:.4g} V")
+        level_v = sum_level_v(voltage_v, self.read_voltage_v)
         for row in (*rows, 0):
             self._select(row, column)
         wanted: dict[str, str | None] = dict.fromkeys((*self._words, *self._bits), self._ground)
@@ -169,17 +169,45 @@ class CrossbarAccess(CrossbarLines):
         self._rest, self._selected = None, None
         self._meter.forget()
         self._lines.move(wanted)
-        chosen, besides = frozenset(rows), []
-        try:
-            self._smu.word.set_voltage(level_v)
-            if level_v != 0.0:
-                if self._summed is None or self._summed[0] != chosen:
-                    self._summed = chosen, self._smu.word.measure_current()
-                besides.append(self._summed[1])
-            current = turned(self._smu.bit.measure_current())
-        finally:
-            self._smu.word.set_voltage(0.0)
-        return cell_reading(-1, column, level_v, (current,), self._clock.now_s(), besides=besides)
+        return self._sums.measure(rows, column, level_v)
+
+    def add_up_transposed(self, columns: Collection[int], row: int, *, voltage_v: float | None = None) -> CellReading:
+        """Put one voltage on several bit lines at once and measure what their cells add up to in a word line.
+
+        The channels change places: the cells see the voltage the other way round. All other lines are on ground. The
+        offsets of both channels are in the current: measure with no column, and at 0 V.
+
+        Parameters
+        ----------
+        columns : collection of int
+            Bit lines at the voltage; may be empty.
+        row : int
+        voltage_v : float or None, unit V
+            Bit line above word line, at most 0.3 V; None is the read voltage.
+
+        Returns
+        -------
+        CellReading
+            Of column -1; ``conductance_s`` is the sum of the selected cells, None at 0 V.
+
+        Raises
+        ------
+        StationError, ValueError
+            If a line is not in the array, or the voltage would stress the cells.
+        """
+        level_v = sum_level_v(voltage_v, self.read_voltage_v)
+        for column in (*columns, 0):
+            self._select(row, column)
+        wanted: dict[str, str | None] = dict.fromkeys((*self._words, *self._bits), self._ground)
+        wanted |= dict.fromkeys((self._bits[column] for column in columns), self._smu.bit_row)
+        wanted[self._words[row]] = self._smu.word_row
+        self._rest, self._selected = None, None
+        self._meter.forget()
+        self._lines.move(wanted)
+        # the other channel drives: what was asked of this one says nothing
+        self._sums.forget()
+        sums = LineSums(self._smu.bit, self._smu.word, self._clock)
+        return replace(sums.measure(columns, row, level_v), row=row, column=-1)
 
     def sweep(self, row: int, column: int, levels_v: Sequence[float], *, dwell_s: float) -> list[CellReading]:
         """Step one cell through DC levels and measure at the end of each; end at 0 V.

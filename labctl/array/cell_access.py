@@ -4,13 +4,13 @@ Not here: the geometries themselves (:mod:`labctl.array.access` and its neighbou
 (:mod:`labctl.array.opening_cells`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from labctl.array.readings import CellReading, PulseRecord
 
-__all__ = ["CellAccess"]
+__all__ = ["CellAccess", "SummingAccess", "TransposedAccess"]
 
 
 class CellAccess(Protocol):
@@ -71,4 +71,22 @@ class CellAccess(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Release the cells."""
+        ...
+
+
+@runtime_checkable
+class SummingAccess(CellAccess, Protocol):
+    """Cells that share lines, so that the currents of several word lines add up in a bit line."""
+
+    def add_up(self, rows: Collection[int], column: int, *, voltage_v: float | None = None) -> CellReading:
+        """Measure what the cells of several word lines add up to; offsets of the channels are in the current."""
+        ...
+
+
+@runtime_checkable
+class TransposedAccess(SummingAccess, Protocol):
+    """Cells whose sums can be taken the other way round too: bit lines driven, a word line measured."""
+
+    def add_up_transposed(self, columns: Collection[int], row: int, *, voltage_v: float | None = None) -> CellReading:
+        """Measure what the cells of several bit lines add up to; offsets of the channels are in the current."""
         ...

@@ -4,23 +4,24 @@ Not here: what is done to cells (:mod:`labctl.array.access`), bias schemes (:mod
 """
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from labctl.array.line_generator import LineGenerator
+from labctl.array.line_sums import LineSums
 from labctl.array.meter import CellMeter
+from labctl.array.released import Released
 from labctl.array.schemes import FULL_STRESS_V, LineVoltages, Scheme, check_outputs, line_voltages
 from labctl.array.sources import RackStation, find_generator, find_matrix, find_smus
 from labctl.array.wires import LineSwitch
 from labctl.errors import StationError
-from labctl.roles import Reading, SourceMeter
+from labctl.roles import SourceMeter
 
 __all__ = ["CrossbarLines", "PulseWith"]
 
 PulseWith = Literal["auto", "smu", "generator"]
 
 
-class CrossbarLines:
+class CrossbarLines(Released):
     """The lines of a crossbar: sources, relays and bias scheme, ready with the first use.
 
     Parameters
@@ -93,23 +94,13 @@ class CrossbarLines:
         self._may_stress_line = may_stress_line
         self._row_stress_v = row_stress_v
         self._meter = CellMeter(self._smu, read_voltage_v)
-        self._summed: tuple[frozenset[int], Reading] | None = None
+        self._sums = LineSums(self._smu.word, self._smu.bit, self._clock)
         self._integration_plc = integration_plc
         self._measure_range_a = measure_range_a
         self._current_limit_a = current_limit_a
         self._pulse_voltage_v = pulse_voltage_v
         self._is_ready = False
         check_outputs(self.scheme, 0 if self._generator is None else len(self._generator.rows))
-
-    def __enter__(self) -> Self:
-        """Return the access; it prepares itself with the first use."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Release the array."""
-        self.release()
 
     def limit_current(self, current_limit_a: float) -> None:
         """Set the compliance of both channels from now on.
@@ -119,7 +110,7 @@ class CrossbarLines:
         current_limit_a : float, unit A
         """
         self._current_limit_a = current_limit_a
-        self._summed = None
+        self._sums.forget()
         if self._is_ready:
             for channel in (self._smu.word, self._smu.bit):
                 self._prepare_channel(channel)
@@ -135,8 +126,9 @@ class CrossbarLines:
         if self._generator is not None:
             self._generator.off()
         self._lines.open_all()
-        self._selected, self._rest, self._summed = None, None, None
+        self._selected, self._rest = None, None
         self._meter.forget()
+        self._sums.forget()
 
     def _dc_steps(self, levels_v: Sequence[float]) -> list[LineVoltages]:
         if not levels_v:
@@ -189,7 +181,8 @@ class CrossbarLines:
         elif self._selected is not None and self._selected != (row, column):
             wanted = {self._words[self._selected[0]]: rest[0], self._bits[self._selected[1]]: rest[1]}
         wanted[self._words[row]], wanted[self._bits[column]] = pair
-        self._rest, self._selected, self._summed = rest, (row, column), None
+        self._rest, self._selected = rest, (row, column)
+        self._sums.forget()
         self._lines.move(wanted)
 
     def _smu_rows(self) -> tuple[tuple[str, str], tuple[str | None, str | None]]:

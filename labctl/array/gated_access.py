@@ -6,10 +6,11 @@ open, a wait, and a small drain voltage. Not here: transistors in series with a 
 (:mod:`labctl.array.one_transistor_access`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar, Literal
 
 from labctl.array.channel_meter import ChannelMeter
+from labctl.array.line_sums import LineSums, sum_level_v
 from labctl.array.meter import turned
 from labctl.array.prepared_access import PreparedAccess, need_levels, smu_choice
 from labctl.array.readings import CellReading, PulseRecord
@@ -84,6 +85,7 @@ class GatedAccess(PreparedAccess):
         self._gate_lines = [control.line(index) for index in range(self.shape[0])]
         # the drain is above the source while reading
         self._meter = ChannelMeter(self._source, self._drain, -self.read_voltage_v)
+        self._sums = LineSums(self._source, self._drain, self._clock)
         self._settle_s = station.sample.access.get("settle_s")
         self._settled_s = 0.0
 
@@ -257,6 +259,44 @@ class GatedAccess(PreparedAccess):
             self._source.set_voltage(0.0)
         return readings
 
+    def add_up(self, rows: Collection[int], column: int, *, voltage_v: float | None = None) -> CellReading:
+        """Put one voltage on the drains of several rows at once and measure their sum in a source line; gates float.
+
+        The channels change places: the first one drives the drain lines, the second one, whose range counts, measures
+        the source line; all other lines are on ground. The offsets of both channels are in the current: measure with
+        no row, and at 0 V. Whether the driving channel is in compliance is asked once for each change of rows.
+
+        Parameters
+        ----------
+        rows : collection of int
+            Word lines at the voltage; may be empty.
+        column : int
+            Bit line, from 0.
+        voltage_v : float or None, unit V
+            Drain above source, at most 0.3 V; None is the read voltage.
+
+        Returns
+        -------
+        CellReading
+            Of row -1; ``conductance_s`` is the sum of the selected channels, None at 0 V.
+
+        Raises
+        ------
+        StationError
+            If a line is not in the array.
+        ValueError
+            If the voltage would stress the cells.
+        """
+        level_v = sum_level_v(voltage_v, self.read_voltage_v)
+        for row in (*rows, 0):
+            self._select(row, column)
+        self._let_settle()
+        wanted: dict[str, str | None] = dict.fromkeys((*self._words, *self._bits), self._ground)
+        wanted |= dict.fromkeys((self._words[row] for row in rows), self._source_row)
+        wanted[self._bits[column]] = self._drain_row
+        self._lines.move(wanted)
+        return self._sums.measure(rows, column, level_v)
+
     def source_for(self, width_s: float) -> Literal["smu", "generator"]:
         """Return which source gives a pulse of this width.
 
@@ -305,10 +345,13 @@ class GatedAccess(PreparedAccess):
 
     def _reach(self, row: int, column: int) -> None:
         self._select(row, column)
+        self._let_settle()
+        self._connect(row, column, self._drain_row)
+
+    def _let_settle(self) -> None:
         # a pulse that failed left them where they were
         self._gates.move(dict.fromkeys(self._gate_lines))
         self._clock.sleep(max(0.0, self._settled_s - self._clock.now_s()))
-        self._connect(row, column, self._drain_row)
 
     def _reach_gate(self, row: int, column: int) -> None:
         self._select(row, column)
@@ -331,6 +374,7 @@ class GatedAccess(PreparedAccess):
         wanted: dict[str, str | None] = dict.fromkeys((*self._words, *self._bits), self._ground)
         wanted[self._words[row]] = drain_row
         wanted[self._bits[column]] = self._source_row
+        self._sums.forget()
         self._lines.move(wanted)
 
     def _channels(self) -> tuple[SourceMeter, ...]:
@@ -349,3 +393,4 @@ class GatedAccess(PreparedAccess):
 
     def _forget_zero(self) -> None:
         self._meter.forget()
+        self._sums.forget()

@@ -378,6 +378,10 @@ class OneTransistorAccess(PreparedAccess):
         wanted: dict[str, str | None] = dict.fromkeys((self._plate_line, *self._bits), plate_row)
         wanted[self._bits[column]] = bit_row
         self._lines.move(wanted)
+        self._open_row(row)
+
+    def _open_row(self, row: int) -> None:
+        """Hang the gate of a row on its channel, the others on ground."""
         gates: dict[str, str | None] = dict.fromkeys(self._gate_lines, self._gate.ground)
         gates[self._gate_lines[row]] = self._gate.row
         self._gates.move(gates)

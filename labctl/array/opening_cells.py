@@ -6,10 +6,10 @@ Not here: the accesses (one file each), the procedures that use them (``labctl_p
 from typing import Any
 
 from labctl.array.access import CrossbarAccess
+from labctl.array.bridge_access import BridgeAccess
 from labctl.array.cell_access import CellAccess
 from labctl.array.direct_access import DirectAccess
 from labctl.array.gated_access import GatedAccess
-from labctl.array.one_transistor_access import OneTransistorAccess
 from labctl.array.sources import RackStation
 from labctl.array.track_access import TrackAccess
 
@@ -41,5 +41,5 @@ def open_cells(station: RackStation, **settings: Any) -> CellAccess:
     if wiring.direct is not None:
         return (DirectAccess if wiring.direct.control is None else TrackAccess)(station, **settings)
     if wiring.control is not None:
-        return (OneTransistorAccess if wiring.control.common_source else GatedAccess)(station, **settings)
+        return (BridgeAccess if wiring.control.common_source else GatedAccess)(station, **settings)
     return CrossbarAccess(station, **settings)

@@ -5,13 +5,13 @@ Not here: the geometries (:mod:`labctl.array.direct_access`, :mod:`labctl.array.
 (:mod:`labctl.array.access`).
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from types import TracebackType
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 from labctl.array.readings import CellReading, PulseRecord, cell_reading
+from labctl.array.released import Released
 from labctl.array.schemes import FULL_STRESS_V, Scheme
 from labctl.array.sources import RackStation
 from labctl.errors import StationError
@@ -70,7 +70,7 @@ class AccessSettings:
         Scheme(self.scheme)
 
 
-class PreparedAccess(ABC):
+class PreparedAccess(Released):
     """An access that prepares itself with the first use and ends with everything off.
 
     Parameters
@@ -106,16 +106,6 @@ class PreparedAccess(ABC):
         self._clock = station.clock
         self._current_limit_a = self._settings.current_limit_a
         self._is_ready = False
-
-    def __enter__(self) -> Self:
-        """Return the access; it prepares itself with the first use."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Release the cells."""
-        self.release()
 
     def limit_current(self, current_limit_a: float) -> None:
         """Set the compliance of every channel from now on; all stand at 0 V then.

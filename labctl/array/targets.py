@@ -54,6 +54,34 @@ class Levels:
         """Return the conductance of each level, shape (count,), unit S."""
         return np.linspace(self.lowest_s, self.highest_s, self.count)
 
+    def of_numbers(self, numbers: npt.NDArray[np.int64], shape: tuple[int, int]) -> npt.NDArray[np.float64]:
+        """Return the conductances of a map of level numbers.
+
+        Parameters
+        ----------
+        numbers : ndarray of int, shape (rows, columns), unit 1
+            From 0.
+        shape : tuple of int
+            Rows and columns of the array.
+
+        Returns
+        -------
+        ndarray, shape (rows, columns), unit S
+
+        Raises
+        ------
+        StationError
+            If the shape is another, or there is no such level.
+        """
+        if numbers.shape != shape:
+            raise StationError(f"target levels: the map must be {shape} as the array is, got {numbers.shape}")
+        if numbers.min() < 0 or numbers.max() >= self.count:
+            raise StationError(
+                f"target levels: levels must lie in 0 to {self.count - 1}, got {numbers.min()} to {numbers.max()}; "
+                "change the map or 'levels'"
+            )
+        return self.conductances_s()[numbers]
+
 
 def target_names() -> list[str]:
     """Return the names of the packaged target maps."""

@@ -106,14 +106,29 @@ class EcramCells:
             raise ValueError(f"a pulse width must not be negative, got {width_s!r} s")
         if not np.isfinite(applied_v).all():
             raise ValueError("a gate voltage must be finite")
-        count = self.nominal_pulses(applied_v, width_s)
+        self.give(np.sign(applied_v) * self.nominal_pulses(applied_v, width_s), width_s, now_s=now_s)
+
+    def give(self, counts: ArrayLike, duration_s: float, *, now_s: float) -> None:
+        """Give each cell so many nominal pulses of one sign; together they are one event with the spread of all.
+
+        Parameters
+        ----------
+        counts : array_like, shape () or (cells,), unit 1
+            Not necessarily whole; negative ones lower the conductance, and cells with 0 rest.
+        duration_s : float, unit s
+            How long all of it takes, not negative.
+        now_s : float, unit s
+            When it begins; the relaxation until then is taken first.
+        """
+        signed = np.broadcast_to(np.asarray(counts, dtype=float), self.w.shape)
         for sign in (1, -1):
-            cells = np.flatnonzero((np.sign(applied_v) == sign) & (count > 0.0))
+            cells = np.flatnonzero(np.sign(signed) == sign)
             if cells.size:
-                before = self.relaxed(now_s)[cells]
-                self.w[cells] = self.moved(cells, sign, before, count[cells], self._events[cells])
+                rest_s = np.maximum(0.0, now_s - self._written_at_s[cells])
+                before = self.rested(self.w[cells], rest_s)
+                self.w[cells] = self.moved(cells, sign, before, np.abs(signed[cells]), self._events[cells])
                 self._events[cells] += 1
-                self._written_at_s[cells] = now_s + width_s
+                self._written_at_s[cells] = now_s + duration_s
 
     def nominal_pulses(self, gate_v: ArrayLike, width_s: ArrayLike) -> NDArray[np.float64]:
         """Return how many nominal pulses a pulse counts as, broadcast shape, unit 1; 0 in the dead zone.

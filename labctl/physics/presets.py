@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ _UNITS = frozenset(
         "A",
         "A/V^2",
         "A/m^2",
+        "J",
         "K",
         "K/W",
         "S",
@@ -89,13 +91,25 @@ class Preset(Mapping[str, float]):
         File that the parameters came from; it appears in every message.
     parameters : Mapping of str to Parameter
         By dotted key, such as ``"set.c0"``.
+    fit : Mapping of str to object
+        Table ``[fit]`` of a file that ``labctl fit`` wrote: runs, intervals, goodness, validity. Nothing computes with
+        it.
     """
 
-    def __init__(self, name: str, family: str, title: str, place: str, parameters: Mapping[str, Parameter]) -> None:
+    def __init__(
+        self,
+        name: str,
+        family: str,
+        title: str,
+        place: str,
+        parameters: Mapping[str, Parameter],
+        fit: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
         self.name = name
         self.family = family
         self.title = title
         self.place = place
+        self.fit = fit
         self._parameters = dict(parameters)
 
     def __getitem__(self, key: str) -> float:
@@ -130,6 +144,16 @@ class Preset(Mapping[str, float]):
             If there is no such key.
         """
         return np.array(self._parameter(key).values)
+
+    def is_table(self, key: str) -> bool:
+        """Return whether ``key`` holds one number per conductance bin.
+
+        Raises
+        ------
+        KeyError
+            If there is no such key.
+        """
+        return self._parameter(key).is_table
 
     def unit(self, key: str) -> str:
         """Return the unit of ``key``.
@@ -208,7 +232,7 @@ class Preset(Mapping[str, float]):
             new = Parameter((_number(value, self.place, key),), False, old.unit, old.source, old.valid_range)
             _check_range(new, self.place, key)
             replaced[key] = new
-        return Preset(self.name, self.family, self.title, self.place, replaced)
+        return Preset(self.name, self.family, self.title, self.place, replaced, self.fit)
 
     def _parameter(self, key: str) -> Parameter:
         try:
@@ -252,13 +276,16 @@ def load_preset(name_or_path: str | Path = DEFAULT_PRESET) -> Preset:
     if header["schema"] != 1:
         raise StationError(f"{place}: schema: this labctl reads schema 1, got {header['schema']!r}")
     name, family, title = (_text(header[key], place, key) for key in ("name", "family", "title"))
+    fit = document.pop("fit", {})
+    if not isinstance(fit, dict):
+        raise StationError(f"{place}: fit: must be a table, got {fit!r}")
     parameters: dict[str, Parameter] = {}
     for section, entries in document.items():
         if not isinstance(entries, dict):
             raise StationError(f"{place}: {section}: unknown key; the header has {', '.join(_HEADER)}")
         for key, leaf in entries.items():
             parameters[f"{section}.{key}"] = _leaf(leaf, place, f"{section}.{key}")
-    return Preset(name, family, title, place, parameters)
+    return Preset(name, family, title, place, parameters, fit)
 
 
 def _folder() -> Traversable:

@@ -95,10 +95,7 @@ class EnvelopedSourceMeter:
             measure_range_a=measure_range_a,
             integration_plc=integration_plc,
         )
-        self._current_limit_a = current_limit_a
-        self._guard.levels_v[self._terminal] = 0.0
-        self._guard.prepared.add(self._terminal)
-        self._is_fresh = True
+        self._take_prepared(current_limit_a)
 
     def output_on(self) -> None:
         """Connect the output, once the instrument has said that range and limit are as prepared.
@@ -248,6 +245,13 @@ class EnvelopedSourceMeter:
     def prepared_limit_a(self) -> float | None:
         """Compliance that was prepared, unit A; None before that, and where the instrument may have lost it."""
         return self._current_limit_a if self._terminal in self._guard.prepared else None
+
+    def _take_prepared(self, current_limit_a: float) -> None:
+        """Take note that the channel is prepared, at 0 V."""
+        self._current_limit_a = current_limit_a
+        self._guard.levels_v[self._terminal] = 0.0
+        self._guard.prepared.add(self._terminal)
+        self._is_fresh = True
 
     def _known_limit_a(self) -> float:
         if self._terminal not in self._guard.prepared:

@@ -26,14 +26,16 @@ from labctl.roles import (
     SourceMeter,
     SwitchMatrix,
     TemperatureController,
+    VoltageMeter,
     WaveformSource,
 )
-from labctl.station.envelope import SOURCE_OHM, EnvelopedSourceMeter, available_power_w
+from labctl.station.envelope import SOURCE_OHM, available_power_w
 from labctl.station.enveloped import EnvelopedRoles
 from labctl.station.heating import EnvelopedTemperatureController
 from labctl.station.record import Record, Stimulus, TracedStimulus
 from labctl.station.station_file import StationFile
 from labctl.station.switching import EnvelopedSwitchMatrix
+from labctl.station.voltmeter_envelope import enveloped_channel
 from labctl.station.waveform_envelope import enveloped_generator
 from labctl.station.wiring import GROUND, MatrixWiring, Wiring
 from labctl_instruments import drivers
@@ -101,8 +103,12 @@ class PaperStation(EnvelopedRoles):
             for channel, meter in getattr(driver, "channels", {}).items():
                 if isinstance(meter, SourceMeter):
                     terminal = f"{key}.{channel}"
-                    paper = _PaperSourceMeter(rack, terminal, meter)
-                    self._source_meters[terminal] = EnvelopedSourceMeter(paper, terminal, self._guard, _nobody)
+                    paper = (
+                        _PaperVoltageMeter(rack, terminal, meter)
+                        if isinstance(meter, VoltageMeter)
+                        else _PaperSourceMeter(rack, terminal, meter)
+                    )
+                    self._source_meters[terminal] = enveloped_channel(paper, terminal, self._guard, _nobody)
 
     def identities(self) -> dict[str, Identity]:
         """Return nothing: nobody answered."""
@@ -171,6 +177,12 @@ class _Rack:
             # between the plate and a bit line conduct the cells whose gate is driven
             total_a *= sum(level_v > 0.0 for _, level_v in self._lines(control, control.lines))
         return total_a * self._conductance_s
+
+    def floating_v(self, terminal: str) -> float:
+        """Voltage of a plate that a terminal leaves alone: cells of one conductance hang between it and bit lines."""
+        ends = self._lines(self._wiring, self._wiring.bit_lines)
+        levels_v = [level_v for name, level_v in ends if name != terminal]
+        return sum(levels_v) / max(1, len(levels_v))
 
     def _lines(self, network: MatrixWiring, columns: Sequence[str]) -> list[tuple[str, float]]:
         """Terminal and level of each line that hangs on a row."""
@@ -271,6 +283,35 @@ class _PaperSourceMeter:
         if unit == "A" and self._range_a is not None and abs(value) > _OVER_RANGE * self._range_a:
             return Reading(None, unit, frozenset({*flags, Flag.OVERRANGE}), "paper")
         return Reading(value, unit, frozenset(flags), "paper")
+
+
+class _PaperVoltageMeter(_PaperSourceMeter):
+    """A channel that also measures at 0 A."""
+
+    def __init__(self, rack: _Rack, terminal: str, driver: VoltageMeter) -> None:
+        super().__init__(rack, terminal, driver)
+        self._meter = driver
+        self._floats = False
+
+    def prepare(
+        self, *, voltage_range_v: float, current_limit_a: float, measure_range_a: float | None, integration_plc: float
+    ) -> None:
+        super().prepare(
+            voltage_range_v=voltage_range_v,
+            current_limit_a=current_limit_a,
+            measure_range_a=measure_range_a,
+            integration_plc=integration_plc,
+        )
+        self._floats = False
+
+    def prepare_voltmeter(self, *, range_v: float, integration_plc: float) -> None:
+        self._meter.prepare_voltmeter(range_v=range_v, integration_plc=integration_plc)
+        self._rack.clock.sleep(_MESSAGE_S)
+        self._rest()
+        self._floats, self._limit_a, self._range_a, self._plc = True, 0.0, range_v, integration_plc
+
+    def measure_voltage(self) -> Reading:
+        return self._reading(self._rack.floating_v(self._terminal), "V") if self._floats else super().measure_voltage()
 
 
 class _PaperPulseSource:

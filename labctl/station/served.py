@@ -6,20 +6,18 @@ Line by line, so that comments and everything else stay as they are. Not here: r
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from labctl.errors import StationError
 from labctl.home import labctl_home
 from labctl.station.station_file import read_station_file, station_names
+from labctl.toml_file import replace_values
 
 __all__ = ["remove_served_station", "served_station_text", "station_of_bench", "write_served_station"]
 
 _HEAD = "# Written by `labctl bench serve`, which removes it when it ends: copy it to keep it.\n"
-_SECTION = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?")
-_PAIR = re.compile(r"(\s*)([A-Za-z_]+)(\s*=)")
+_LIBRARY = re.compile(r"^\s*visa_library\s*=.*\n", re.MULTILINE)
 
 
 def station_of_bench(bench: str) -> str | None:
@@ -78,17 +76,16 @@ def served_station_text(template: str, name: str, control: str, resources: Mappi
                 f"{content.file}: instruments.{key}.resource: {entry.resource} is not on this bench, which has "
                 f"{', '.join(resources)}; give the station of this bench with --station"
             )
-    wanted = tomllib.loads(content.text)
-    wanted.update(name=name, visa_library="@py", bench=control)
-    for entry in wanted["instruments"].values():
-        entry["resource"] = old[entry["resource"].upper()]
-    text = _HEAD + _rewrite(content.text, wanted)
-    if _parsed(text) != wanted:
-        raise StationError(
-            f"{content.file}: cannot be changed line by line; put name, visa_library and each [instruments.<key>] with "
-            "its resource on lines of their own"
-        )
-    return text
+    values: dict[str, str | int] = {
+        f"instruments.{key}.resource": old[entry.resource.upper()] for key, entry in content.instruments.items()
+    }
+    values |= {"name": name, "visa_library": "@py"}
+    if content.bench is not None:
+        values["bench"] = control
+    text = replace_values(content.text, content.file, values)
+    if content.bench is None:
+        text = _LIBRARY.sub(lambda line: f"{line[0]}bench = {json.dumps(control)}\n", text, count=1)
+    return _HEAD + text
 
 
 def write_served_station(name: str, text: str) -> Path:
@@ -146,35 +143,3 @@ def remove_served_station(path: Path, text: str) -> bool:
 
 def _place(bench: str) -> str | Path:
     return Path(bench).resolve() if bench.lower().endswith(".toml") else bench
-
-
-def _rewrite(text: str, wanted: Mapping[str, Any]) -> str:
-    lines, section = [], ""
-    for line in text.splitlines(keepends=True):
-        heading = _SECTION.fullmatch(line.rstrip("\r\n"))
-        pair = _PAIR.match(line)
-        if heading is not None:
-            section = heading[1].replace(" ", "")
-        elif pair is not None:
-            key, instrument = pair[2], section.removeprefix("instruments.")
-            if section == "" and key in ("name", "visa_library"):
-                line = _line(pair, wanted[key])
-                if key == "visa_library":
-                    line += f"bench = {json.dumps(wanted['bench'])}\n"
-            elif section == "" and key == "bench":
-                continue
-            elif key == "resource" and instrument != section and instrument in wanted["instruments"]:
-                line = _line(pair, wanted["instruments"][instrument]["resource"])
-        lines.append(line)
-    return "".join(lines)
-
-
-def _line(pair: re.Match[str], value: str) -> str:
-    return f"{pair[1]}{pair[2]}{pair[3]} {json.dumps(value)}\n"
-
-
-def _parsed(text: str) -> dict[str, Any] | None:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return None

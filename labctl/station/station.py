@@ -24,6 +24,7 @@ from labctl.station.opening import Rack, collect_failure, open_rack
 from labctl.station.read_back import ReadBack
 from labctl.station.station_file import StationFile, read_station_file
 from labctl.station.switching import EnvelopedSwitchMatrix
+from labctl.station.voltmeter_envelope import enveloped_channel
 from labctl.station.watched import Watched
 from labctl.station.waveform_envelope import enveloped_generator
 
@@ -359,7 +360,7 @@ class Station(EnvelopedRoles):
             for channel, meter in getattr(driver, "channels", {}).items():
                 if isinstance(meter, SourceMeter):
                     terminal, confirm = f"{key}.{channel}", partial(self._read_back.confirm, key)
-                    found[terminal] = EnvelopedSourceMeter(meter, terminal, self._guard, confirm)
+                    found[terminal] = enveloped_channel(meter, terminal, self._guard, confirm)
         return found
 
     def _settle_sources(self) -> None:

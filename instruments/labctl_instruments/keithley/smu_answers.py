@@ -12,7 +12,7 @@ __all__ = ["read_sample", "setting_holds"]
 
 _BOOLEANS = {"true": True, "false": False}
 # the instrument answers with the range that it took: ranges lie a decade apart, from these up
-_LEAST_RANGE = {"source.rangev": 0.2, "measure.rangei": 1e-10}
+_LEAST_RANGE = {"source.rangev": 0.2, "source.rangei": 1e-9, "measure.rangev": 0.2, "measure.rangei": 1e-10}
 _TOLERANCE = 1e-4
 
 

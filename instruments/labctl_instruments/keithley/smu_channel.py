@@ -14,7 +14,7 @@ switched, or after a message that was refused, is an error; so is an output that
 itself; the limits of the other off modes (``offlimiti``, ``offlimitv``) do nothing behind an open relay.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any, TypeVar
 
@@ -39,13 +39,15 @@ _T = TypeVar("_T")
 # 2636B specifications: 1.5 A up to the 20 V range, 100 mA on the 200 V range; a level may reach 101 % of its range
 _LOW_VOLTAGE_V, _HIGH_RANGE_CURRENT_A, _OVER_RANGE = 20.0, 0.1, 1.01
 _MIN_CURRENT_A = 1e-10
+# on this range 0 A is true to 0.7 nA and settles within 2.5 ms; lower ranges take 15 ms and more
+_VOLTMETER_RANGE_A = 1e-6
 _LEVELS_PER_MESSAGE = 50
 _NUMBERS = 255
 _OUTPUT = {0.0: False, 1.0: True, 2.0: False}
 
 
 class SmuChannel(SmuProperties):
-    """A channel of a Series 2600B; fulfils :class:`labctl.roles.SourceMeter`.
+    """A channel of a Series 2600B; fulfils :class:`labctl.roles.VoltageMeter`.
 
     Parameters
     ----------
@@ -98,7 +100,7 @@ class SmuChannel(SmuProperties):
         Raises
         ------
         ValueError
-            If a value lies outside what the 2636B can do; nothing is sent.
+            If a value lies outside what the 2636B can do, or the output is on as a voltmeter; nothing is sent.
         ProtocolError
             If the link refuses the message.
         """
@@ -125,20 +127,44 @@ class SmuChannel(SmuProperties):
         }
         if measure_range_a is not None:
             wanted["measure.rangei"] = f"{measure_range_a:.9e}"
-        changed = {key: value for key, value in wanted.items() if self._sent.get(key) != value}
-        if "measure.autorangei" in changed and measure_range_a is not None:
-            changed["measure.rangei"] = wanted["measure.rangei"]
-        if not changed:
-            return
-        parts = [f"{self._smu}.{key}={value}" for key, value in changed.items()]
-        if not self._sent:
-            # 6 digits are the default of Series 2600B
-            parts[:0] = [FIRST_NUMBER, "format.asciiprecision=10"]
-        sent = {**self._sent, **changed}
-        self._sent.clear()
-        self.parent.send(" ".join(parts))
-        self._sent.update(sent)
+        self._send_changed(wanted)
         self._max_level_v = min(self.limits.max_voltage_v, voltage_range_v * _OVER_RANGE)
+
+    def prepare_voltmeter(self, *, range_v: float, integration_plc: float) -> None:
+        """Set up the channel, whose output is off, as a source of 0 A that measures voltage, two-wire.
+
+        Parameters
+        ----------
+        range_v : float, unit V
+            Fixed measure range and voltage compliance, 0.02 to 200.
+        integration_plc : float, unit 1
+            Power line cycles, 0.001 to 25.
+
+        Raises
+        ------
+        ValueError
+            If a value lies outside what the 2636B can do, or the output is on as a source; nothing is sent.
+        ProtocolError
+            If the link refuses the message.
+        """
+        self._check("voltmeter range", range_v, "V", 0.02, self.limits.max_voltage_v)
+        self._check("integration time", integration_plc, "PLC", 0.001, 25.0)
+        self._send_changed(
+            {
+                "source.levelv": level_text(0.0),
+                "source.leveli": level_text(0.0),
+                "source.limitv": f"{range_v:.9e}",
+                "source.autorangei": "0",
+                "source.rangei": f"{_VOLTMETER_RANGE_A:.9e}",
+                "source.func": "0",
+                "source.offmode": "2",
+                "sense": "0",
+                "measure.nplc": f"{integration_plc:.9e}",
+                "measure.autorangev": "0",
+                "measure.rangev": f"{range_v:.9e}",
+            }
+        )
+        self._max_level_v = 0.0
 
     def output_on(self) -> None:
         """Connect the output at the present level, and read back over which settings it went on.
@@ -368,6 +394,29 @@ class SmuChannel(SmuProperties):
         sent = self._sent.get("source.levelv")
         if sent is not None:
             self._check_held(float(sent), level_v)
+
+    def _send_changed(self, wanted: Mapping[str, str]) -> None:
+        """Send what differs from what was last sent; everything where the channel had the other function."""
+        if self._sent.get("source.func", wanted["source.func"]) != wanted["source.func"]:
+            if self._is_on:
+                raise ValueError(
+                    f"{self.parent.name}: {self._smu} changes between source and voltmeter only with its output off; "
+                    "call output_off() first"
+                )
+            self._sent.clear()
+        changed = {key: value for key, value in wanted.items() if self._sent.get(key) != value}
+        if "measure.autorangei" in changed and "measure.rangei" in wanted:
+            changed["measure.rangei"] = wanted["measure.rangei"]
+        if not changed:
+            return
+        parts = [f"{self._smu}.{key}={value}" for key, value in changed.items()]
+        if not self._sent:
+            # 6 digits are the default of Series 2600B
+            parts[:0] = [FIRST_NUMBER, "format.asciiprecision=10"]
+        sent = {**self._sent, **changed}
+        self._sent.clear()
+        self.parent.send(" ".join(parts))
+        self._sent.update(sent)
 
     def _expected(self, *, is_on: bool | None) -> dict[str, float]:
         """Return what the channel should answer; with the output's state where it is known."""

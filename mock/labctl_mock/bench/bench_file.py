@@ -14,20 +14,25 @@ from importlib.resources import files
 from pathlib import Path
 
 from labctl.errors import StationError
+from labctl.home import labctl_home
 from labctl_mock.bench.strict_toml import Quantity, StrictTable, parse_toml
 from labctl_mock.bench.wiring_entry import DirectEntry, WiringEntry, read_wiring
 
 __all__ = [
+    "OWN_BENCH",
     "BenchEffects",
     "BenchFile",
     "DieEntry",
     "InstrumentEntry",
     "WiresEntry",
     "bench_names",
+    "check_bench_text",
     "load_bench_file",
     "read_effects",
 ]
 
+OWN_BENCH = "bench.toml"
+"""Name of a user's bench file in the folder that holds the state of its die."""
 _SCHEMA = 1
 _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|COM\d|LPT\d)(?:\..*)?", re.IGNORECASE)
 
@@ -139,9 +144,10 @@ class BenchFile:
 
 
 def bench_names() -> list[str]:
-    """Return the names of the packaged benches."""
+    """Return the names of the packaged benches and of those of the user, ``LABCTL_HOME/benches/<name>/bench.toml``."""
     folder = files("labctl_data") / "benches"
-    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    packaged = {entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml")}
+    return sorted(packaged | {path.parent.name for path in (labctl_home() / "benches").glob(f"*/{OWN_BENCH}")})
 
 
 def load_bench_file(name_or_path: str | os.PathLike[str]) -> BenchFile:
@@ -150,7 +156,7 @@ def load_bench_file(name_or_path: str | os.PathLike[str]) -> BenchFile:
     Parameters
     ----------
     name_or_path : str or path
-        Name of a packaged bench, or a path that ends in ``.toml``.
+        Name of a bench that is known, or a path that ends in ``.toml``.
 
     Returns
     -------
@@ -166,7 +172,11 @@ def load_bench_file(name_or_path: str | os.PathLike[str]) -> BenchFile:
         file, data = asked, _read_path(Path(asked))
     elif asked in bench_names():
         entry = files("labctl_data") / "benches" / f"{asked}.toml"
-        file, data = str(entry), entry.read_bytes()
+        if entry.is_file():
+            file, data = str(entry), entry.read_bytes()
+        else:
+            own = labctl_home() / "benches" / asked / OWN_BENCH
+            file, data = str(own), _read_path(own)
     else:
         known = ", ".join(bench_names())
         raise StationError(f'bench: no bench named "{asked}"; known are {known}, or give a path that ends in .toml')
@@ -175,6 +185,23 @@ def load_bench_file(name_or_path: str | os.PathLike[str]) -> BenchFile:
     except UnicodeDecodeError as error:
         raise StationError(f"{file}: must be UTF-8, byte {error.start} is not; save it as UTF-8") from error
     return _read_bench(parse_toml(text, file), hashlib.sha256(data).hexdigest())
+
+
+def check_bench_text(text: str, file: str) -> None:
+    """Refuse the text of a bench file that breaks a rule.
+
+    Parameters
+    ----------
+    text : str
+    file : str
+        Its name, for messages.
+
+    Raises
+    ------
+    StationError
+        With file and line or key.
+    """
+    _read_bench(parse_toml(text, file), "")
 
 
 def read_effects(table: StrictTable) -> BenchEffects:

@@ -13,7 +13,17 @@ from types import TracebackType
 from typing import Literal, Self
 
 from labctl.errors import StationError
-from labctl_mock.faults.sqlite_vfs import OPEN, SYNC, TRUNCATE, WRITE, FileMethods, SqliteLibrary, Vfs, sqlite_library
+from labctl_mock.faults.sqlite_vfs import (
+    CLOSE,
+    OPEN,
+    SYNC,
+    TRUNCATE,
+    WRITE,
+    FileMethods,
+    SqliteLibrary,
+    Vfs,
+    sqlite_library,
+)
 
 __all__ = ["DiskCall", "DiskError", "DiskFaults"]
 
@@ -129,10 +139,10 @@ class DiskFaults:
         return status
 
     def _table(self, own: FileMethods) -> FileMethods:
-        """Return a copy of a file's functions with three of them exchanged; each copy works on the same file."""
+        """Return a copy of a file's functions with four of them exchanged; each copy works on the same file."""
         table = FileMethods()
         ctypes.pointer(table)[0] = own
-        write, truncate, sync = own.write, own.truncate, own.sync
+        write, truncate, sync, close = own.write, own.truncate, own.sync, own.close
 
         def on_write(file: int, data: int, size: int, offset: int) -> int:
             return self._code("write") or write(file, data, size, offset)
@@ -143,7 +153,14 @@ class DiskFaults:
         def on_sync(file: int, flags: int) -> int:
             return self._code("sync") or sync(file, flags)
 
+        def on_close(file: int) -> int:
+            # its memory goes to something else: nothing may be given back there
+            self._files.pop(file, None)
+            status: int = close(file)
+            return status
+
         table.write, table.truncate, table.sync = WRITE(on_write), TRUNCATE(on_truncate), SYNC(on_sync)
+        table.close = CLOSE(on_close)
         return table
 
     def _code(self, call: str) -> int:

@@ -14,9 +14,10 @@ from typing import ClassVar
 
 from labctl.errors import StationError
 
-__all__ = ["OPEN", "SYNC", "TRUNCATE", "WRITE", "FileMethods", "SqliteLibrary", "Vfs", "sqlite_library"]
+__all__ = ["CLOSE", "OPEN", "SYNC", "TRUNCATE", "WRITE", "FileMethods", "SqliteLibrary", "Vfs", "sqlite_library"]
 
 _POINTER, _INT, _INT64 = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
+CLOSE = ctypes.CFUNCTYPE(_INT, _POINTER)
 OPEN = ctypes.CFUNCTYPE(_INT, _POINTER, _POINTER, _POINTER, _INT, _POINTER)
 WRITE = ctypes.CFUNCTYPE(_INT, _POINTER, _POINTER, _INT, _INT64)
 TRUNCATE = ctypes.CFUNCTYPE(_INT, _POINTER, _INT64)
@@ -62,7 +63,7 @@ class FileMethods(ctypes.Structure):
 
     _fields_: ClassVar = [
         ("version", _INT),
-        ("close", _POINTER),
+        ("close", CLOSE),
         ("read", _POINTER),
         ("write", WRITE),
         ("truncate", TRUNCATE),

@@ -181,3 +181,14 @@ def test_text_of_cells_is_short(cells, text):
 def test_no_cell_and_cells_outside_have_no_text(cells):
     with pytest.raises(StationError, match="3 x 4"):
         format_cells(cells, (3, 4))
+
+
+def test_map_of_level_numbers_becomes_conductances_and_what_does_not_fit_is_refused():
+    levels = Levels(25e-6, 200e-6, 8)
+    numbers = np.array([[0, 3], [7, 1]])
+    np.testing.assert_allclose(levels.of_numbers(numbers, (2, 2)), [[25e-6, 100e-6], [200e-6, 50e-6]])
+    with pytest.raises(StationError, match=r"must be \(2, 3\) as the array is, got \(2, 2\)"):
+        levels.of_numbers(numbers, (2, 3))
+    for wrong in (8, -1):
+        with pytest.raises(StationError, match="levels must lie in 0 to 7"):
+            levels.of_numbers(np.where(numbers == 3, wrong, numbers), (2, 2))

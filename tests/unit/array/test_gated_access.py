@@ -6,6 +6,7 @@ import pytest
 
 from labctl.array.gated_access import GatedAccess
 from labctl.errors import InstrumentError, StationError
+from labctl.roles import Flag, Reading
 
 
 def pulses(rack):
@@ -153,3 +154,49 @@ def test_what_gates_cannot_do_is_refused(gate_rack):
         GatedAccess(gate_rack()).read(4, 0)
     with pytest.raises(ValueError, match="at least one level"):
         GatedAccess(gate_rack()).sweep(0, 0, [], dwell_s=0.1)
+
+
+def test_drains_of_several_rows_add_up_in_a_source_line_while_all_gates_float(gate_rack):
+    rack = gate_rack()
+    rack.conductance[:, 3] = [10e-6, 20e-6, 40e-6, 80e-6]
+    access = GatedAccess(rack, read_voltage_v=0.1)
+    access.pulse(0, 0, 5.0, 0.1)
+    pulsed_s = rack.clock.now_s()
+    # Kirchhoff
+    reading = access.add_up([0, 2], 3)
+    assert reading.current_a == pytest.approx(0.1 * 50e-6)
+    assert reading.conductance_s == pytest.approx(50e-6)
+    # the settling of the pulse before: ten widths
+    assert reading.time_s >= pulsed_s + 1.0
+    measured = [seen[1:] for seen in rack.seen if seen[0] == "measure"]
+    for words, bits, gates in measured:
+        assert np.isnan(gates).all()
+        assert words == pytest.approx([0.1, 0.0, 0.1, 0.0])
+        assert bits == pytest.approx(0.0)
+    rack.offset_a = 4e-9
+    assert access.add_up([], 3).current_a == pytest.approx(-4e-9)
+    assert access.add_up([0, 1], 3, voltage_v=0.0).conductance_s is None
+    with pytest.raises(ValueError, match="no more than"):
+        access.add_up([1], 3, voltage_v=0.5)
+    with pytest.raises(StationError, match="no cell"):
+        access.add_up([4], 3)
+    # a cell read afterwards is connected as ever
+    rack.offset_a = 0.0
+    assert access.read(2, 3).current_a == pytest.approx(0.1 * 40e-6)
+    assert not any(rack.levels.values())
+    access.release()
+    assert not rack.on
+
+
+def test_driving_channel_of_sums_is_asked_for_compliance_once_for_each_choice_of_rows(gate_rack, monkeypatch):
+    rack = gate_rack()
+    access, asked = GatedAccess(rack), []
+    access.add_up([0], 0)
+    monkeypatch.setattr(
+        access._source, "measure_current", lambda: asked.append(1) or Reading(0.05, "A", {Flag.COMPLIANCE}, "")
+    )
+    assert [access.add_up([0, 1], column).flags for column in (0, 1)] == [("compliance",), ("compliance",)]
+    assert len(asked) == 1
+    access.read(0, 0)
+    access.add_up([0, 1], 1)
+    assert len(asked) == 2

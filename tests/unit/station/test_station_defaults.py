@@ -16,6 +16,7 @@ from labctl.run.dry_run import dry_run, estimate_run
 from labctl.run.station_defaults import merged_values
 from labctl.station import read_station_file
 from labctl_procedures import find_procedure
+from labctl_procedures.inner_run import InnerRun
 
 DEFAULTS = """
 [defaults]
@@ -186,7 +187,7 @@ def test_resumed_sequence_takes_the_defaults_with_which_it_began(single, tmp_pat
     sequence = find_procedure("sequence")
     path = single()
     with monkeypatch.context() as patched:
-        patched.setattr(sequence, "_take", _cut)
+        patched.setattr(InnerRun, "_take", _cut)
         cut = execute_procedure(sequence, path, {"file": str(file)}, out=tmp_path / "runs")
     assert cut.status == "failed"
     single(DEFAULTS.replace("0.1 V", "0.3 V"))
