@@ -34,6 +34,7 @@ __all__ = [
     "StationError",
     "StoreError",
     "UnconfirmedError",
+    "UnusableResultError",
 ]
 
 
@@ -55,6 +56,10 @@ class EnvelopeError(RunError):
 
 class Aborted(RunError):
     """The operator or a stop rule ended the run."""
+
+
+class UnusableResultError(RunError):
+    """What was measured does not let the rest of a run go on; a rehearsal, which measures nothing, ends there too."""
 
 
 class IllegalTransitionError(RunError):

@@ -19,6 +19,7 @@ from pyvisa.highlevel import VisaLibraryBase
 from pyvisa.typing import VISAEventContext, VISARMSession, VISASession
 from pyvisa.util import LibraryPath
 
+from labctl.clock import VirtualClock
 from labctl.errors import ReplayError
 from labctl.replay.lookup import Answers
 from labctl.replay.traffic import OPERATIONS, Operation, TrafficFile, shown
@@ -40,27 +41,8 @@ _SET_BY_PROGRAM = {
 }
 
 
-class RecordedClock:
+class RecordedClock(VirtualClock):
     """The clock of a recording: the time of the last operation, and what was slept since."""
-
-    def __init__(self) -> None:
-        self._now_s = 0.0
-
-    def now_s(self) -> float:
-        """Return the recorded time, unit s."""
-        return self._now_s
-
-    def sleep(self, duration_s: float) -> None:
-        """Let ``duration_s`` seconds pass at once.
-
-        Raises
-        ------
-        ValueError
-            If ``duration_s`` is negative.
-        """
-        if not duration_s >= 0.0:
-            raise ValueError(f"clock: a duration must not be negative, got {duration_s!r} s")
-        self._now_s += duration_s
 
     def reach(self, now_s: float) -> None:
         """Show this time from now on.

@@ -16,7 +16,7 @@ from pyvisa.highlevel import VisaLibraryBase, open_visa_library
 from pyvisa.typing import VISAEventContext, VISARMSession, VISASession
 from pyvisa.util import LibraryPath
 
-from labctl.clock import Clock, WallClock
+from labctl.clock import Clock, VirtualClock, WallClock
 from labctl.errors import ReplayError
 from labctl.replay.traffic import TrafficWriter
 
@@ -27,7 +27,7 @@ PREFIX = "record:"
 _ORDINARY = frozenset({int(StatusCode.success), int(StatusCode.success_termination_character_read)})
 
 
-class OperationClock:
+class OperationClock(VirtualClock):
     """The clock of a real rack that is recorded: the time of the last operation and what was slept since.
 
     A program that asks it gets the same answers when its recording is replayed.
@@ -36,14 +36,18 @@ class OperationClock:
     ----------
     clock : Clock
         Sleeps.
+    last : callable
+        Returns the time of the last operation, unit s.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, last: Callable[[], float]) -> None:
+        super().__init__()
         self._clock = clock
-        self._now_s = 0.0
+        self._last = last
 
     def now_s(self) -> float:
         """Return the time of the last operation or sleep, unit s, from the start of the recording."""
+        self._now_s = max(self._now_s, self._last())
         return self._now_s
 
     def sleep(self, duration_s: float) -> None:
@@ -55,16 +59,8 @@ class OperationClock:
             If ``duration_s`` is negative.
         """
         self._clock.sleep(duration_s)
-        self._now_s += duration_s
-
-    def reach(self, now_s: float) -> None:
-        """Show at least this time from now on.
-
-        Parameters
-        ----------
-        now_s : float, unit s
-        """
-        self._now_s = max(self._now_s, now_s)
+        self.now_s()
+        super().sleep(duration_s)
 
 
 class RecordingLibrary(VisaLibraryBase):
@@ -103,9 +99,9 @@ class RecordingLibrary(VisaLibraryBase):
         file, _, self._inner_name = str(self.library_path).removeprefix(PREFIX).partition(">")
         self._file = Path(file).expanduser()
         self._writer: TrafficWriter | None = None
+        self._note: Callable[..., None] = _noted_nowhere
         self._inner: Any = None
         self._manager_session: object = None
-        self._now: Callable[[], float] | None = None
         self._numbers: dict[int, int] = {}
         self._known: set[tuple[int, int]] = set()
         self._opened = 0
@@ -124,16 +120,18 @@ class RecordingLibrary(VisaLibraryBase):
         clock = getattr(inner, "clock", None)
         bench = getattr(inner, "bench_info", None)
         try:
-            self._writer = TrafficWriter(
-                self._file, self._inner_name, {"rack_clock": clock is not None, "bench": bench}
-            )
+            facts = {"rack_clock": clock is not None, "bench": bench}
+            writer = TrafficWriter(self._file, self._inner_name, facts, None if clock is None else clock.now_s)
         except ReplayError:
             inner.close(session)
             raise
         self._inner, self._manager_session = inner, session
-        self._now = None if clock is None else clock.now_s
+        self._writer, self._note = writer, writer.note
+        # PyVISA says here what is not to be warned of, and the recorded library warns
+        self._ignore_warning_in_session = inner._ignore_warning_in_session
+        self._last_status_in_session = inner._last_status_in_session
         if clock is None:
-            self.steady_clock = OperationClock(WallClock())
+            self.steady_clock = OperationClock(WallClock(), lambda: writer.last_s)
         return session, self.handle_return_value(session, status)
 
     def describe_bench(self, info: Mapping[str, Any]) -> None:
@@ -169,7 +167,7 @@ class RecordingLibrary(VisaLibraryBase):
     def close(self, session: VISASession | VISARMSession | VISAEventContext) -> StatusCode:
         """Close a session, an event, or with the resource manager the file (viClose)."""
         if session == self._manager_session:
-            writer, self._writer = self._writer, None
+            writer, self._writer, self._note = self._writer, None, _noted_nowhere
             try:
                 return self._inner.close(session)  # type: ignore[no-any-return]
             finally:
@@ -189,7 +187,10 @@ class RecordingLibrary(VisaLibraryBase):
             self._note("r", self._numbers.get(session, 0), _status_of(error), b"", f',"n":{count}')
             raise
         self._note("r", self._numbers.get(session, 0), status, data, f',"n":{count}')
-        return data, self._returned(session, status)
+        if status in _ORDINARY:
+            self._last_status = status
+            return data, status
+        return data, self.handle_return_value(session, status)
 
     def write(self, session: VISASession, data: bytes) -> tuple[int, StatusCode]:
         """Write (viWrite)."""
@@ -199,7 +200,10 @@ class RecordingLibrary(VisaLibraryBase):
             self._note("w", self._numbers.get(session, 0), _status_of(error), bytes(data))
             raise
         self._note("w", self._numbers.get(session, 0), status, bytes(data))
-        return written, self._returned(session, status)
+        if status in _ORDINARY:
+            self._last_status = status
+            return written, status
+        return written, self.handle_return_value(session, status)
 
     def clear(self, session: VISASession) -> StatusCode:
         """Clear the device (viClear)."""
@@ -264,12 +268,6 @@ class RecordingLibrary(VisaLibraryBase):
             self._note("get", number, status, rest=f',"a":{int(attribute)},"v":{text}')
         return value, self.handle_return_value(None, status)
 
-    def _returned(self, session: VISASession, status: StatusCode) -> StatusCode:
-        if status not in _ORDINARY:
-            return self.handle_return_value(session, status)
-        self._last_status = self._last_status_in_session[session] = status
-        return status
-
     def _passed(self, op: str, session: VISASession, action: Callable[[], StatusCode]) -> StatusCode:
         try:
             status = action()
@@ -279,28 +277,16 @@ class RecordingLibrary(VisaLibraryBase):
         self._note(op, self._numbers.get(session, 0), status)
         return status
 
-    def _note(
-        self,
-        op: str,
-        number: int,
-        status: int,
-        data: bytes | None = None,
-        rest: str = "",
-    ) -> None:
-        writer = self._writer
-        if writer is None:
-            return
-        now = self._now
-        wall_s = writer.note(op, number, status, None if now is None else now(), data, rest)
-        if now is None:
-            self.steady_clock.reach(wall_s)
-
 
 def _status_of(error: BaseException) -> int:
     """Return the VISA status of an error; one that is no VISA error counts as a lost connection."""
     if isinstance(error, errors.VisaIOError):
         return int(error.error_code)
     return int(StatusCode.error_connection_lost)
+
+
+def _noted_nowhere(*_: object, **__: object) -> None:
+    """Before the file is begun, and after its end."""
 
 
 def _forward(name: str) -> Callable[..., Any]:

@@ -12,7 +12,7 @@ import json
 import re
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -36,7 +36,7 @@ __all__ = [
 
 SCHEMA = 1
 _FLUSH_S = 0.2
-_LINES = 256
+_SOME_LINES, _LINES = 32, 256
 _is_text = re.compile(rb"[\t\r\n -~]*").fullmatch
 # some hundred lines; one that is longer comes alone
 _CHUNK_BYTES = 32768
@@ -99,11 +99,15 @@ class TrafficWriter:
         What PyVISA was asked for.
     facts : Mapping of str to object
         More for the header.
+    rack_now : callable, optional
+        Returns the time of the rack, unit s.
 
     Attributes
     ----------
     header : dict of str to object
         Written with the first operation; facts may be added until then.
+    last_s : float, unit s
+        Wall time of the last line since the start, as it says it.
 
     Raises
     ------
@@ -111,8 +115,12 @@ class TrafficWriter:
         If the file exists or cannot be made.
     """
 
-    def __init__(self, path: Path, library: str, facts: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: Path, library: str, facts: Mapping[str, Any], rack_now: Callable[[], float] | None = None
+    ) -> None:
         self.path = path
+        self.last_s = 0.0
+        self._rack_now = rack_now
         try:
             self._file = path.open("x", encoding="ascii", newline="\n")
         except FileExistsError:
@@ -129,12 +137,11 @@ class TrafficWriter:
             **facts,
         }
         self._is_begun = False
-        self._lines: list[str] = []
-        self._start_s = self._flushed_s = time.monotonic()
+        self._waiting: list[tuple[str, int, float, float | None, int, bytes | None, str]] = []
+        self._start_s = time.monotonic()
+        self._due_s = self._start_s + _FLUSH_S
 
-    def note(
-        self, op: str, session: int, status: int, rack_s: float | None, data: bytes | None = None, rest: str = ""
-    ) -> float:
+    def note(self, op: str, session: int, status: int, data: bytes | None = None, rest: str = "") -> None:
         """Write a line.
 
         Parameters
@@ -142,35 +149,24 @@ class TrafficWriter:
         op : str
         session : int
         status : int
-        rack_s : float or None, unit s
         data : bytes, optional
         rest : str
             More of the object, as JSON that begins with a comma.
-
-        Returns
-        -------
-        float, unit s
-            Wall time since the start, as the line says it.
         """
         if not self._is_begun:
             self._begin()
         now_s = time.monotonic()
         # whole microseconds
-        wall_s = int(1e6 * (now_s - self._start_s)) / 1e6
-        # by hand: json.dumps of the whole costs as much as a question to a bench in process
-        line = f'{{"op":"{op}","s":{session},"t":{wall_s!r}'
-        if rack_s is not None:
-            line += f',"r":{rack_s!r}'
-        if status:
-            line += f',"st":{int(status)}'
-        if data is not None:
-            line += f",{written_bytes(data)}"
-        self._lines.append(f"{line}{rest}}}\n")
-        if now_s - self._flushed_s > _FLUSH_S or len(self._lines) > _LINES:
+        self.last_s = wall_s = int(1e6 * (now_s - self._start_s)) / 1e6
+        rack_s = None if self._rack_now is None else self._rack_now()
+        waiting = self._waiting
+        waiting.append((op, session, wall_s, rack_s, status, data, rest))
+        # some lines at once cost less each, and after a question nobody waits for them: the instrument works
+        if (op == "w" and len(waiting) > _SOME_LINES) or now_s > self._due_s or len(waiting) > _LINES:
             self._write_out()
-            self._file.flush()
-            self._flushed_s = now_s
-        return wall_s
+            if now_s > self._due_s:
+                self._file.flush()
+                self._due_s = now_s + _FLUSH_S
 
     def begun(self) -> IO[str]:
         """Return the file behind its header."""
@@ -186,8 +182,8 @@ class TrafficWriter:
         self._file.close()
 
     def _write_out(self) -> None:
-        self._file.write("".join(self._lines))
-        self._lines.clear()
+        self._file.write("".join([_line(*one) for one in self._waiting]))
+        self._waiting.clear()
 
     def _begin(self) -> None:
         self._file.write(json.dumps(self.header) + "\n")
@@ -395,6 +391,16 @@ def written_bytes(data: bytes) -> str:
         ``"d":`` and text, or ``"x":`` and base64.
     """
     return f'"d":{quoted(data.decode("ascii"))}' if _is_text(data) else f'"x":"{_packed(data)}"'
+
+
+def _line(
+    op: str, session: int, wall_s: float, rack_s: float | None, status: int, data: bytes | None, rest: str
+) -> str:
+    # by hand: json.dumps of the whole costs as much as a question to a bench in process
+    rack = "" if rack_s is None else f',"r":{rack_s!r}'
+    said = f',"st":{int(status)}' if status else ""
+    words = "" if data is None else f",{written_bytes(data)}"
+    return f'{{"op":"{op}","s":{session},"t":{wall_s!r}{rack}{said}{words}{rest}}}\n'
 
 
 def _packed(data: bytes) -> str:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import Any, cast
 
-from labctl.errors import LabError
+from labctl.errors import LabError, UnusableResultError
 from labctl.run.preflight import Estimate
 from labctl.run.procedure import LabProcedure, Row
 from labctl.run.station_defaults import merged_values
@@ -332,6 +332,8 @@ def _case(name: str, conductance_s: float, procedure: LabProcedure, paper: Paper
             procedure.shutdown()
     except Enough as enough:
         outcome = str(enough)
+    except UnusableResultError as error:
+        outcome = f"what follows hangs on what a sample gives: {error}"
     except (LabError, ValueError) as error:
         outcome, is_refused = f"refused: {error}", True
     return DryCase(

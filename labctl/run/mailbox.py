@@ -6,24 +6,19 @@ was killed means nothing to the run that goes on. Not here: how the run obeys (:
 """
 
 import json
-import logging
 import secrets
-import threading
 from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from labctl.errors import RunError
+from labctl.run.beside import FileBeside, beside
 from labctl.run.control import RunControl
 from labctl.store import Run
-from labctl.store.schema import SUFFIX
 
 __all__ = ["ASKS", "Mailbox", "ask_run", "mailbox_of"]
-
-log = logging.getLogger(__name__)
 
 ASKS = ("pause", "continue", "abort", "abort_now", "do")
 _PERIOD_S = 0.02
@@ -42,7 +37,7 @@ def mailbox_of(path: Path) -> Path:
     -------
     Path
     """
-    return path.with_name(f"{path.name.removesuffix(SUFFIX)}.asks.jsonl")
+    return beside(path, ".asks.jsonl")
 
 
 def ask_run(path: Path, what: str, *, by: str = "", **arguments: object) -> str:
@@ -94,7 +89,7 @@ def ask_run(path: Path, what: str, *, by: str = "", **arguments: object) -> str:
     return number
 
 
-class Mailbox:
+class Mailbox(FileBeside):
     """The run's side: inside the ``with`` block a thread looks for asks; the file is removed at the end.
 
     Parameters
@@ -115,27 +110,10 @@ class Mailbox:
     def __init__(self, path: Path, segment: int, control: RunControl) -> None:
         self.notes: deque[str] = deque()
         self._file = mailbox_of(path)
+        super().__init__("mailbox", self._file)
         self._segment = segment
         self._control = control
         self._offset = 0
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="mailbox", daemon=True)
-
-    def __enter__(self) -> Self:
-        """Begin to look."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Look no more, and remove the file."""
-        self._is_over.set()
-        self._thread.join()
-        try:
-            self._file.unlink(missing_ok=True)
-        except OSError:
-            log.info("%s stays", self._file, exc_info=True)
 
     def look(self) -> None:
         """Read what was added, and obey it."""
@@ -156,7 +134,7 @@ class Mailbox:
             if ask is not None and ask.get("segment") == self._segment:
                 self._obey(ask)
 
-    def _watch(self) -> None:
+    def _keep(self) -> None:
         while not self._is_over.wait(_PERIOD_S):
             self.look()
 

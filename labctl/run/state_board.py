@@ -8,15 +8,13 @@ instrument is asked. Not here: what the station knows (:mod:`labctl.station.pres
 import json
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from labctl.store.schema import SUFFIX
+from labctl.run.beside import FileBeside, beside
 
 __all__ = ["StateBoard", "board_of", "read_state"]
 
@@ -39,7 +37,7 @@ def board_of(path: Path) -> Path:
     -------
     Path
     """
-    return path.with_name(f"{path.name.removesuffix(SUFFIX)}.state.json")
+    return beside(path, ".state.json")
 
 
 def read_state(path: Path) -> dict[str, Any] | None:
@@ -64,7 +62,7 @@ def read_state(path: Path) -> dict[str, Any] | None:
     return told if isinstance(told, dict) else None
 
 
-class StateBoard:
+class StateBoard(FileBeside):
     """The run's side: inside the ``with`` block a thread keeps the board; the file is removed at the end.
 
     Parameters
@@ -78,28 +76,10 @@ class StateBoard:
     def __init__(self, path: Path, look: Callable[[], Mapping[str, Any]]) -> None:
         self._file = board_of(path)
         self._part = self._file.with_name(f"{self._file.name}.part")
+        super().__init__("state board", self._part, self._file)
         self._look = look
         self._shown: dict[str, Any] | None = None
         self._written_s = 0.0
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="state board", daemon=True)
-
-    def __enter__(self) -> Self:
-        """Begin to write."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Write no more, and remove the file."""
-        self._is_over.set()
-        self._thread.join()
-        for file in (self._part, self._file):
-            try:
-                file.unlink(missing_ok=True)
-            except OSError:
-                log.info("%s stays", file, exc_info=True)
 
     def write(self) -> None:
         """Write the board where it has changed, or is old; a disk that refuses is asked again the next time."""

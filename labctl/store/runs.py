@@ -4,6 +4,7 @@ Not here: what is in a run file (:mod:`labctl.store.reader`).
 """
 
 import os
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from labctl.store.spool import spool_of
 
 __all__ = ["data_root", "find_run", "list_runs", "open_run"]
 
+_SAMPLE = "sample:"
 _STAMP_LENGTH = len("20260131-235959")
 
 
@@ -48,7 +50,8 @@ def open_run(reference: Path | str, root: Path | str | None = None) -> Run:
     Parameters
     ----------
     reference : str or Path
-        ``"latest"``, the path of a run file, an id, or the beginning of an id that no other run shares.
+        ``"latest"``, the path of a run file, an id, the beginning of an id that no other run shares, or one of the
+        packaged sample runs, such as ``"sample:sweep_iv"``.
     root : path-like, optional
         The data root, as :func:`data_root` takes it.
 
@@ -61,7 +64,8 @@ def open_run(reference: Path | str, root: Path | str | None = None) -> Run:
     StoreError
         If nothing or more than one run is meant, or the file is damaged.
     """
-    return Run(find_run(reference, root))
+    text = str(reference)
+    return Run(_sample(text.removeprefix(_SAMPLE)) if text.startswith(_SAMPLE) else find_run(reference, root))
 
 
 def find_run(reference: Path | str, root: Path | str | None = None) -> Path:
@@ -117,6 +121,14 @@ def list_runs(root: Path | str | None = None) -> list[dict[str, Any]]:
         As :meth:`Run.summary`; a file that cannot be read has status "damaged" and None where nothing is known.
     """
     return sorted(map(_summary, _run_files(data_root(root))), key=_age, reverse=True)
+
+
+def _sample(name: str) -> Path:
+    folder = Path(str(resources.files("labctl_data"))) / "runs"
+    known = {_run_id(file): file for file in sorted(folder.glob(f"*{SUFFIX}"))}
+    if name not in known:
+        raise StoreError(f"run 'sample:{name}': there is no such sample run; there are {', '.join(known)}")
+    return known[name]
 
 
 def _summary(file: Path) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from labctl.store.verify import verify_run
 
 __all__ = ["RunWriter"]
 
-_PROCEDURE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_PROCEDURE = re.compile(r"(system\.)?[a-z][a-z0-9_]{0,63}")
 
 
 class RunWriter:
@@ -99,7 +99,8 @@ class RunWriter:
             If a column or the procedure's name is refused, or the folder cannot be written.
         """
         if not _PROCEDURE.fullmatch(header.procedure):
-            raise StoreError(f"run file: a procedure's name is like read_array (a-z, 0-9, _), got {header.procedure!r}")
+            rule = "a procedure's name is like read_array (a-z, 0-9, _), a published system's like system.ecram"
+            raise StoreError(f"run file: {rule}, got {header.procedure!r}")
         columns = parse_columns(header.columns)
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         beginning = Beginning(instrument_s=0.0 if instrument_clock else None)

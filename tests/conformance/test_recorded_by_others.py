@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import pyvisa
 from pymeasure.instruments.keithley import Keithley2600
 
 from labctl.errors import ReplayError
@@ -35,6 +36,12 @@ def served(tmp_path, monkeypatch):
     )
     said = json.loads(next(line for line in process.stdout if line.startswith("{")))
     resource = re.search(r'resource = "(TCPIP[^"]*)"', Path(said["file"]).read_text())[1]
+
+    # on a computer that has compiled nothing yet the first measurement takes longer than their time-out of 2 s
+    with pyvisa.ResourceManager("@py") as manager:
+        first = manager.open_resource(resource, timeout=120_000, read_termination="\n", write_termination="\n")
+        first.query("print(smua.measure.i())")
+        first.close()
 
     def end():
         process.send_signal(signal.SIGTERM)
@@ -77,6 +84,7 @@ def measure_with_qcodes(library, resource):
 
 
 @pytest.mark.parametrize("measure", [measure_with_pymeasure, measure_with_qcodes])
+@pytest.mark.slow
 def test_driver_of_others_is_recorded_and_replayed_with_the_bench_gone(measure, served, tmp_path):
     resource, end = served
     file = tmp_path / "t.jsonl"

@@ -226,7 +226,7 @@ def random_trial(processes, seed):
 @pytest.mark.parametrize(
     "seeds",
     [
-        range(6),
+        pytest.param(range(6), marks=pytest.mark.slow),
         pytest.param(range(6, 26), marks=pytest.mark.slow),
         pytest.param(range(26, 126), marks=pytest.mark.long),
     ],

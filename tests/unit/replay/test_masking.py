@@ -20,7 +20,7 @@ def recorded(path):
     writer = TrafficWriter(path, "/home/bob/bench.toml@labctl", {"rack_clock": False, "bench": bench})
     names = {1: USB, 2: LAN}
     for number, name in names.items():
-        writer.note("open", number, 0, None, rest=f',"resource":"{name}"')
+        writer.note("open", number, 0, rest=f',"resource":"{name}"')
     talk = [
         (1, b"*IDN?\n", b"KEITHLEY INSTRUMENTS,MODEL 2450,04412345,1.7.3b\n"),
         (2, b"*ESE 1;*ESE?;*IDN?\n", b"+1;Maker,Model,SN-998877,2.0\n"),
@@ -32,9 +32,9 @@ def recorded(path):
         (2, b"CURV?\n", b"\x00\xffSN-998877\x01"),
     ]
     for number, question, answer in talk:
-        writer.note("w", number, 0, None, question)
+        writer.note("w", number, 0, question)
         if answer:
-            writer.note("r", number, 0, None, answer, ',"n":1024')
+            writer.note("r", number, 0, answer, ',"n":1024')
     writer.close()
     return path
 

@@ -67,7 +67,8 @@ class Patient(LabProcedure):
 
     def execute(self):
         step = 0
-        while self.deaf or not self.should_stop():
+        # a deaf one is told, and goes on: only insisting ends it
+        while not self.should_stop() or self.deaf:
             step += 1
             self.perform({"Step": step}, lambda: {"Voltage (V)": 0.1}, stimulates=False)
             request = None if self.deaf else self.next_request(0.0)
