@@ -1,8 +1,10 @@
-"""Weights to conductance levels and back: post-training quantisation onto differential pairs.
+"""Weights to conductance levels and back: post-training quantisation onto devices, in three ways.
 
-A weight w becomes two devices, w = k (G+ - G-), of which one stays at the lowest level and the other carries \\|w\\|;
-with n levels per device there are 2 n - 1 distinct weights. Not here: the networks themselves
-(:mod:`labctl.networks.digits`) and programming.
+Differential: a weight w becomes two devices, w = k (G+ - G-), of which one stays at the lowest level and the other
+carries \\|w\\|; with n levels per device there are 2 n - 1 distinct weights. Offset: one device, w = k (G - G_ref), and
+a reference device for all weights of an input. Bit slices: a weight with more levels than a device is a number in
+base b, each digit on devices of its own. Not here: the networks themselves (:mod:`labctl.networks.digits`),
+programming, matrices larger than an array (:mod:`labctl.networks.tiles`).
 """
 
 from dataclasses import dataclass
@@ -10,7 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["QuantisedWeights", "from_differential", "quantise", "to_differential"]
+__all__ = [
+    "QuantisedWeights",
+    "from_differential",
+    "from_offset",
+    "from_slices",
+    "quantise",
+    "to_differential",
+    "to_offset",
+    "to_slices",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -111,3 +122,101 @@ def from_differential(
     per_level = (g_max_s - g_min_s) / (levels - 1)
     difference = conductance_s[:, 0::2] - conductance_s[:, 1::2]
     return np.asarray(np.nan_to_num(difference, nan=0.0) / per_level * step, dtype=np.float64)
+
+
+def to_offset(values: IntArray, *, middle: int) -> IntArray:
+    """Lift signed integer weights onto levels, and add the column of references.
+
+    Parameters
+    ----------
+    values : ndarray of int, shape (inputs, outputs), unit 1
+        Signed levels, none below ``-middle``.
+    middle : int
+        Level of a weight 0 and of the references.
+
+    Returns
+    -------
+    ndarray of int, shape (inputs, outputs + 1), unit 1
+        The last column holds the references.
+
+    Raises
+    ------
+    ValueError
+        If a weight would lie below level 0.
+    """
+    if values.min(initial=0) < -middle:
+        raise ValueError(f"offset mapping: weights must be at least {-middle}, the least is {values.min()}")
+    return np.concatenate([values + middle, np.full((len(values), 1), middle, dtype=np.int64)], axis=1)
+
+
+def from_offset(conductance_s: FloatArray, *, step: float, g_min_s: float, g_max_s: float, levels: int) -> FloatArray:
+    """Return the weights that measured columns beside a column of references stand for.
+
+    Parameters
+    ----------
+    conductance_s : ndarray, shape (inputs, outputs + 1), unit S
+        Measured conductances, the references last; NaN where a cell could not be read, whose weight then counts as 0.
+    step : float, unit of the weights
+        Weight of one level.
+    g_min_s, g_max_s : float, unit S
+        Conductances of the lowest and the highest level.
+    levels : int
+        Levels per device.
+
+    Returns
+    -------
+    ndarray, shape (inputs, outputs), unit of the weights
+    """
+    per_level = (g_max_s - g_min_s) / (levels - 1)
+    difference = conductance_s[:, :-1] - conductance_s[:, -1:]
+    return np.asarray(np.nan_to_num(difference, nan=0.0) / per_level * step, dtype=np.float64)
+
+
+def to_slices(values: IntArray, *, base: int, slices: int) -> IntArray:
+    """Write signed integer weights as digits, each with the sign of its weight; a differential pair carries one.
+
+    Parameters
+    ----------
+    values : ndarray of int, shape (inputs, outputs), unit 1
+    base : int
+        Levels of a device, at least 2.
+    slices : int
+        Digits.
+
+    Returns
+    -------
+    ndarray of int, shape (slices, inputs, outputs), unit 1
+        Between ``-(base - 1)`` and ``base - 1``, the least digit first.
+
+    Raises
+    ------
+    ValueError
+        If a weight needs more digits, or the base is below 2.
+    """
+    if base < 2:
+        raise ValueError(f"bit slices: a device must have at least 2 levels, got {base}")
+    if np.abs(values).max(initial=0) >= base**slices:
+        raise ValueError(
+            f"bit slices: {slices} digits of base {base} reach {base**slices - 1}, a weight has {np.abs(values).max()}"
+        )
+    size = np.abs(values)
+    digits = [size // base**place % base for place in range(slices)]
+    return np.asarray(np.sign(values) * np.stack(digits), dtype=np.int64)
+
+
+def from_slices(parts: FloatArray, *, base: int) -> FloatArray:
+    """Put sums, or weights, of slices together.
+
+    Parameters
+    ----------
+    parts : ndarray, shape (slices, ...), any unit
+        The least digit first; each in levels, as measured.
+    base : int
+        Levels of a device.
+
+    Returns
+    -------
+    ndarray, shape as one slice, unit of the parts
+    """
+    places = np.power(float(base), np.arange(len(parts)))
+    return np.asarray(np.tensordot(places, parts, axes=1), dtype=np.float64)
