@@ -4,12 +4,12 @@ Not here: the numbers (:mod:`labctl.analysis.comparison`), the plots (:mod:`labc
 """
 
 import base64
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from labctl.analysis.comparison import Comparison, Part, Row
 from labctl.analysis.overlay import difference_maps, overlaid_plots
+from labctl.analysis.page import write_page
 from labctl.analysis.plot import Plot, save_plots
 from labctl.errors import StoreError
 
@@ -36,12 +36,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> Path:
         If ``folder`` is a file or cannot be written to.
     """
     page = folder / f"{_stem(comparison)}.html"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        page.write_text(_text(comparison), encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise StoreError(f"compare: cannot write {page} ({error.strerror}); choose another folder with -o") from error
-    return page
+    return write_page(page, "compare", "comparison.html", _content(comparison))
 
 
 def write_comparison_plots(comparison: Comparison, folder: Path) -> list[Path]:
@@ -74,16 +69,6 @@ def write_comparison_plots(comparison: Comparison, folder: Path) -> list[Path]:
     except OSError as error:
         raise StoreError(f"compare: cannot write {table} ({error.strerror}); choose another folder with -o") from error
     return [*written, table]
-
-
-def _text(comparison: Comparison) -> str:
-    import jinja2
-
-    template = (files("labctl.analysis") / "comparison.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(template).render(**_content(comparison))
 
 
 def _stem(comparison: Comparison) -> str:

@@ -4,7 +4,6 @@ Not here: the numbers (:mod:`labctl.analysis.replay_comparison`).
 """
 
 import base64
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,9 @@ import numpy as np
 
 from labctl.analysis.curve_figures import sign
 from labctl.analysis.figures import scaled
+from labctl.analysis.page import write_page
 from labctl.analysis.plot import Plot
 from labctl.analysis.replay_comparison import ReplayComparison
-from labctl.errors import StoreError
 from labctl.units import format_quantity
 
 if TYPE_CHECKING:
@@ -46,21 +45,9 @@ def write_replay(comparison: ReplayComparison, folder: Path) -> Path:
     StoreError
         If ``folder`` is a file or cannot be written to.
     """
-    import jinja2
-
     ends = (run.run_id[-4:] for run in (comparison.recorded, comparison.replayed))
     page = folder / f"{'-'.join(['replay', str(comparison.recorded.header['procedure']), *ends])}.html"
-    template = (files("labctl.analysis") / "replay.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    text = environment.from_string(template).render(**_content(comparison))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        page.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise StoreError(f"replay: cannot write {page} ({error.strerror}); choose another folder with -o") from error
-    return page
+    return write_page(page, "replay", "replay.html", _content(comparison))
 
 
 def replay_plots(comparison: ReplayComparison) -> list[Plot]:

@@ -307,6 +307,50 @@ _PULSES = {
     "full_scale": Words("Full scale", "A"),
     "readings_missing": Words("Readings missing"),
 }
+_SYSTEMS = {
+    "bridges": Words("Bridges", "", "complementary pairs that were measured"),
+    "bridges_defective": Words("Defective bridges", "", "not used: their cells do not come apart"),
+    "operations": Words("Operations", "", "behind each error rate: patterns times inputs"),
+    "readings_per_condition_and_voltage": Words("Readings of middles", "", "for each condition and read voltage"),
+    "low_resistance_median_#": Words("Low resistance", "ohm", "median, transistor included"),
+    "high_resistance_median_#": Words("High resistance", "ohm", "median, transistor included"),
+    "low_resistance_log_spread_#": Words("Spread of the low resistance", "", "standard deviation of the logarithm"),
+    "high_resistance_log_spread_#": Words("Spread of the high resistance", "", "standard deviation of the logarithm"),
+    "low_resistance_law_#": Words("Law of the low resistance", "", "which of two makes the values more probable"),
+    "high_resistance_law_#": Words("Law of the high resistance", "", "which of two makes the values more probable"),
+    "moved_by_reading_#": Words("Moved by reading", "%", "median change of a cell from before the middles to after"),
+    "error_of_resistances_#": Words("Errors by the resistances alone", "%", "log-normal laws, without offsets"),
+    "tiles": Words("Tiles", "", "of the layer, side by side on the die"),
+    "up_step_conductance": Words("Step up", "S", "mean change by a pulse; the first cycle is left out"),
+    "down_step_conductance": Words("Step down", "S", "mean change by a pulse; the first cycle is left out"),
+    "update_range_conductance": Words("Range of updates", "S", "largest less least conductance of a cycle"),
+    "residual_in_levels": Words("Programming error", "", "root mean square, in levels"),
+    "endurance_window_least": Words("Least window", "", "ratio of the states, over the endurance cycles"),
+    "tiles_of_network": Words("Arrays for the network", "", "of this size, that would hold all its weights"),
+    "levels_with_own_errors": Words("Levels with errors of their own", "", "the others take those of all cells"),
+    "pinned_states": Words("Pinned states", "", "told apart in the readings"),
+    "critical_voltage": Words("Critical voltage", "V", "along the track; mean of the notches, fitted to the sigmoid"),
+    "half_voltage": Words("Middle of the sigmoid", "V", "frees the wall of a mean notch half of the time"),
+    "barrier": Words("Barrier", "1", "over kT without current, fitted to the sigmoid"),
+    "notch_spread": Words("Spread of the notches", PERCENT, "of the critical current, of dies of physics alone"),
+    "no_step_part": Words("Pulses without a step", PERCENT, "of those that program, on dies of physics alone"),
+    "two_steps_part": Words("Pulses of two steps", PERCENT, "of those that program, on dies of physics alone"),
+    "devices_of_network": Words("Devices of the network", "", "one for each weight, or two"),
+    "pulses_of_training": Words("Pulses of a training", "", "mean over the networks"),
+    "pulse_pairs": Words("Pulses that were tried", "", "the pair with the least unevenness is used"),
+    "step_states": Words("States", "", "working range over the mean step"),
+    "step_nonlinearity_up": Words("Non-linearity up", "1", "the step falls as exp(-this) over the working range"),
+    "step_nonlinearity_down": Words("Non-linearity down", "1", "the step falls as exp(-this) over the working range"),
+    "step_own_part": Words("Steps that were measured", PERCENT, "of places and cells; the others by all cells' shape"),
+    "step_imbalance": Words("Imbalance", "1", "logarithm of the mean step up over that down"),
+    "step_cycle_spread": Words("C2C of a step", PERCENT, "standard deviation over mean, read noise included"),
+    "step_device_spread_up": Words(
+        "D2D of a step up", "1", "standard deviation of the logarithm of a cell's mean step"
+    ),
+    "step_device_spread_down": Words("D2D of a step down", "1", "the same for steps down"),
+    "loop_updates": Words("Updates in the loop", "", "weights that were changed, each by two pulses"),
+    "loop_right_in_all": Words("Right in the loop", PERCENT, "of all images, each before it was learned"),
+}
 _ENERGIES = {
     f"{side}_{key}": Words(f"{side.upper()} energy, {words.label}", words.unit, words.meaning)
     for side in ("set", "reset")
@@ -319,7 +363,7 @@ _ENERGIES = {
     }.items()
 }
 
-_KNOWN = _COUNTS | _PROGRAMMING | _SWITCHING | _VOLTAGES | _TIME | _CYCLING | _STATES | _PULSES | _ENERGIES
+_KNOWN = _COUNTS | _PROGRAMMING | _SWITCHING | _VOLTAGES | _TIME | _CYCLING | _STATES | _PULSES | _SYSTEMS | _ENERGIES
 
 
 def unit_of(name: str) -> str:

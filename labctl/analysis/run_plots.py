@@ -22,6 +22,7 @@ from labctl.analysis.plot_guides import (
 from labctl.analysis.plot_specs import Apart, Estimates, Joined, Lines, Map
 from labctl.analysis.run_view import RunView
 from labctl.analysis.spread_specs import Boxes, Distribution, Histogram
+from labctl.analysis.system_plots import SYSTEM_PLOTS
 
 __all__ = ["plot_names", "plots_of"]
 
@@ -365,6 +366,21 @@ _PLOTS: dict[str, tuple[Spec, ...]] = {
         ),
     ),
     "domain_wall_map": _STEPS,
+    **SYSTEM_PLOTS,
+    "system.rvc_3bit": (
+        Lines(
+            "accuracy",
+            "Accuracy against programming error",
+            "rmse",
+            ("accuracy",),
+            Axis("relative RMSE of normal errors", "%"),
+            Axis("images classified rightly", "%"),
+            style="o-",
+            apart=Apart("network", Axis("network", "1")),
+            mean_over="draw",
+        ),
+        Distribution("residual", "Error in the separate reading", ("residual",), Axis("G / target - 1", "%")),
+    ),
 }
 
 

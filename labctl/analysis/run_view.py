@@ -1,4 +1,4 @@
-"""What a page needs of a run: arrays and results, as its procedure handed them out; a view per step of a sequence.
+"""What a page needs of a run: arrays and results, as its procedure handed them out; a view per step it consists of.
 
 Not here: the plots (:mod:`labctl.analysis.run_plots`).
 """
@@ -75,14 +75,20 @@ def views_of(run: Run) -> list[RunView]:
     Returns
     -------
     list of RunView
-        One, or one for each step that ran.
+        That of the run itself, unless it is a sequence, which has nothing of its own; then one for each step that ran.
     """
     arrays, results = run.arrays(), run.summary()["results"]
     procedure = str(run.header["procedure"])
-    if procedure != "sequence":
-        return [RunView("", procedure, _numbers(arrays, ""), results)]
     labels = [name.removesuffix(".procedure") for name in results if name.endswith(".procedure")]
-    return [
+    if not labels and procedure != "sequence":
+        return [RunView("", procedure, _numbers(arrays, ""), results)]
+    own = RunView(
+        "",
+        procedure,
+        {name: curves for name, curves in _numbers(arrays, "").items() if "." not in name},
+        {name: value for name, value in results.items() if "." not in name},
+    )
+    return [own] * (procedure != "sequence") + [
         RunView(
             label,
             str(results[f"{label}.procedure"]),
