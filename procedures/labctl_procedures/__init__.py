@@ -40,6 +40,11 @@ _CLASSES = {
     "sequence": "Sequence",
     "stdp": "Stdp",
     "sweep_iv": "SweepIv",
+    "system.bridge_bnn": "BridgeBnn",
+    "system.domain_wall": "DomainWall",
+    "system.ecram": "Ecram",
+    "system.rvc_3bit": "Rvc3Bit",
+    "system.sign_backprop": "SignBackprop",
     "volatility": "Volatility",
     "write_verify": "WriteVerify",
 }

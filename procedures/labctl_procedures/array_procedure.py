@@ -19,7 +19,7 @@ from labctl.run.procedure import Row
 from labctl.tuning import Note, Pulse, Staircase
 from labctl_procedures.stimulus_notes import ACCESS, STIMULUS, write_note
 
-__all__ = ["COLUMNS", "ArrayProcedure", "RecordedCells"]
+__all__ = ["COLUMNS", "TRAIN", "ArrayProcedure", "RecordedCells"]
 
 COLUMNS = [
     "Event",
@@ -39,6 +39,8 @@ COLUMNS = [
 
 Cell = tuple[int, int]
 
+# event of a row that holds so many pulses as its column Step says
+TRAIN = "train"
 # how many of the cells that were read last are read again when an interrupted run goes on
 _LOOKED_AT = 4
 
@@ -365,6 +367,27 @@ class RecordedCells:
         kind = event or ("set" if voltage_v > 0.0 else "reset")
         self._procedure.note_stimulus(kind, facts)
         self._procedure.perform(self._plan(kind, row, column, voltage_v, width_s, note), pulse, stimulates=True)
+
+    def train(self, row: int, column: int, pulse: Pulse, count: int) -> None:
+        """Give a cell the same pulse again and again without a reading; the whole train is one row.
+
+        Parameters
+        ----------
+        row, column : int
+            Word and bit line.
+        pulse : Pulse
+        count : int
+            Pulses; goes into the column Step.
+        """
+
+        def apply() -> Row:
+            for _ in range(count):
+                self._access.pulse(row, column, pulse.voltage_v, pulse.width_s)
+            return {"Time (s)": self._procedure.elapsed_s()}
+
+        self._procedure.note_stimulus(TRAIN, {"do": "train", "voltages_v": [pulse.voltage_v]})
+        plan = {**self._plan(TRAIN, row, column, pulse.voltage_v, pulse.width_s, None), "Step": count}
+        self._procedure.perform(plan, apply, stimulates=True)
 
     def _plan(
         self, event: str, row: int, column: int, voltage_v: float, width_s: float | None, note: Note | None

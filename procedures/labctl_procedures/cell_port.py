@@ -215,15 +215,13 @@ class CellPort:
         event : str
         """
 
-        def play() -> Row:
+        def apply() -> None:
             for _ in range(count):
                 for voltage_v in voltages_v:
                     self._access.pulse(*cell, voltage_v, width_s)
-            return {"Time (s)": self._procedure.elapsed_s()}
 
-        largest_v = max(voltages_v, key=abs)
-        self._note(event, {"do": "train", "voltages_v": list(voltages_v)})
-        self._perform(event, cell, cycle, count, largest_v, width_s, play, stimulates=True)
+        facts = {"do": "train", "voltages_v": list(voltages_v)}
+        self._apply(event, cell, cycle, count, voltages_v, width_s, apply, facts)
 
     def staircase(
         self,
@@ -247,13 +245,11 @@ class CellPort:
         event : str
         """
 
-        def play() -> Row:
+        def apply() -> None:
             self._access.staircase(*cell, levels_v, dwell_s=dwell_s)
-            return {"Time (s)": self._procedure.elapsed_s()}
 
-        largest_v = max(levels_v, key=abs)
-        self._note(event, {"do": "staircase", "levels_v": list(levels_v), "dwell_s": dwell_s})
-        self._perform(event, cell, cycle, step, largest_v, dwell_s * len(levels_v), play, stimulates=True)
+        facts = {"do": "staircase", "levels_v": list(levels_v), "dwell_s": dwell_s}
+        self._apply(event, cell, cycle, step, levels_v, dwell_s * len(levels_v), apply, facts)
 
     def play(
         self,
@@ -278,13 +274,11 @@ class CellPort:
         event : str
         """
 
-        def play() -> Row:
+        def apply() -> None:
             self._access.play(*cell, levels_v, sample_s=sample_s)
-            return {"Time (s)": self._procedure.elapsed_s()}
 
-        largest_v = max(levels_v, key=abs)
-        self._note(event, {"do": "play", "levels_v": list(levels_v), "sample_s": sample_s})
-        self._perform(event, cell, cycle, step, largest_v, sample_s * len(levels_v), play, stimulates=True)
+        facts = {"do": "play", "levels_v": list(levels_v), "sample_s": sample_s}
+        self._apply(event, cell, cycle, step, levels_v, sample_s * len(levels_v), apply, facts)
 
     def sweep(
         self,
@@ -392,6 +386,27 @@ class CellPort:
             "Flags": ",".join(reading.flags) or None,
             "Raw": reading.raw or None,
         }
+
+    def _apply(
+        self,
+        event: str,
+        cell: Cell,
+        cycle: int | None,
+        step: int | None,
+        levels_v: Sequence[float],
+        width_s: float,
+        apply: Callable[[], None],
+        facts: Mapping[str, object],
+    ) -> None:
+        """Do what is not measured; the row holds the largest level and the time of the end."""
+
+        def timed() -> Row:
+            apply()
+            return {"Time (s)": self._procedure.elapsed_s()}
+
+        largest_v = max(levels_v, key=abs)
+        self._note(event, facts)
+        self._perform(event, cell, cycle, step, largest_v, width_s, timed, stimulates=True)
 
     def _perform(
         self,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pymeasure.experiment import IntegerParameter
 
 from labctl.analysis.vector_multiplication import multiplication_error
-from labctl.array import CrossbarAccess
+from labctl.array.cell_access import SummingAccess
 from labctl.errors import StationError
 from labctl.run import QuantityParameter
 from labctl.run.parameters import CellsParameter
@@ -22,8 +22,6 @@ from labctl_procedures.estimated import named
 
 __all__ = ["MultiplyVectors"]
 
-# the whole array at the read voltage: 1024 cells of 300 uS at 0.2 V take 61 mA
-_LIMIT_A = 0.1
 _FORMED_S = 1e-6
 # measured on the reference rack: a sum with its relays
 _SUM_S = 0.06
@@ -59,9 +57,22 @@ class MultiplyVectors(ArrayProcedure):
     density = QuantityParameter(
         "Part of ones", "1", minimum=0.01, maximum=0.99, default=0.5, description="Mean share of word lines in use"
     )
+    current_limit = QuantityParameter(
+        "Current limit",
+        "A",
+        minimum=1e-9,
+        maximum=1.5,
+        default="100 mA",
+        description="Compliance of both channels; 1024 cells of 300 uS at 0.2 V take 61 mA",
+    )
     seed = IntegerParameter("Seed of the vectors", default=1, minimum=0, maximum=2**31 - 1)
 
     DATA_COLUMNS: ClassVar[list[str]] = CELL_COLUMNS
+
+    def __init__(self, **values: object) -> None:
+        super().__init__(**values)
+        self.given_vectors: npt.NDArray[np.bool_] | None = None
+        """Vectors, shape (vectors, inputs), in place of random ones: for procedures that have this one as a step."""
 
     def check(self) -> None:
         """Refuse cells that are no block, and stations that cannot add up.
@@ -69,7 +80,7 @@ class MultiplyVectors(ArrayProcedure):
         Raises
         ------
         StationError
-            If ``cells`` is no block of whole rows and columns, or the station has no crossbar on a switch matrix.
+            If ``cells`` is no block of whole rows and columns, or the station's cells cannot add up their currents.
         """
         self._block()
         self._open()
@@ -82,13 +93,16 @@ class MultiplyVectors(ArrayProcedure):
             cells + sums,
             self.rack_time_s(cells) + sums * (_SUM_S + self.integration / 50.0),
             voltage_v=self.read_voltage,
-            current_a=_LIMIT_A,
+            current_a=self.current_limit,
         )
 
     def execute(self) -> None:
         """Read the cells, then multiply."""
         rows, columns = self._block()
-        ones = np.random.default_rng(self.seed).random((self.vectors, len(rows))) < self.density
+        if self.given_vectors is None:
+            ones = np.random.default_rng(self.seed).random((self.vectors, len(rows))) < self.density
+        else:
+            ones = self.given_vectors
         self.emit("array", {"name": "vectors", "data": ones, "dims": ("vector", "input"), "unit": "1"})
         self.emit("array", {"name": "inputs", "data": np.array(rows), "dims": ("input",), "unit": "1"})
         self.emit("array", {"name": "outputs", "data": np.array(columns), "dims": ("output",), "unit": "1"})
@@ -166,11 +180,12 @@ class MultiplyVectors(ArrayProcedure):
             "readings_missing": found.missing,
         }
 
-    def _open(self) -> CrossbarAccess:
-        access = self.open_access(pulse_voltage_v=self.read_voltage, current_limit_a=_LIMIT_A)
-        if not isinstance(access, CrossbarAccess):
+    def _open(self) -> SummingAccess:
+        access = self.open_access(pulse_voltage_v=self.read_voltage, current_limit_a=self.current_limit)
+        if not isinstance(access, SummingAccess):
             raise StationError(
-                "multiply_vectors: sums over word lines need a crossbar on a switch matrix; this station has none"
+                "multiply_vectors: sums over word lines need cells that share lines on a switch matrix, a crossbar or "
+                "an array with gates; this station has none"
             )
         return access
 
@@ -185,7 +200,7 @@ class MultiplyVectors(ArrayProcedure):
             )
         return rows, columns
 
-    def _sum(self, access: CrossbarAccess, rows: list[int], column: int, vector: int | None) -> float:
+    def _sum(self, access: SummingAccess, rows: list[int], column: int, vector: int | None) -> float:
         """Measure one sum and record it; NaN where a meter was over range or in compliance.
 
         Without a vector the rows are at 0 V, and the sum is what the offsets give.

@@ -65,7 +65,14 @@ class ProgramArray(FormingProcedure):
     Applied: forming pulses to cells that are not formed, then SET and RESET pulses of the bias scheme. Read: the
     low-field conductance after each pulse; all cells before each pass and at the end. Cells are left at their targets;
     at the end, and after an abort, outputs are off and relays open.
+
+    Attributes
+    ----------
+    target_levels : ndarray of int, shape (rows, columns), or None, unit 1
+        Level of each cell, in place of the file of ``target``: from a procedure of which this one is a step.
     """
+
+    target_levels: npt.NDArray[np.int64] | None = None
 
     target = FileParameter(
         "Target map",
@@ -148,7 +155,7 @@ class ProgramArray(FormingProcedure):
         """
         self.selected_cells()
         self._target_s()
-        self._pass_settings()
+        self.pass_settings()
         FormingSettings.of(self)
         if self.pair_columns % 2 or self.pair_columns > self.station.sample.columns:
             raise RunError(
@@ -166,7 +173,7 @@ class ProgramArray(FormingProcedure):
         """Form, program in passes, read back, and report."""
         cells = self.selected_cells()
         target_s = self._target_s()
-        settings = self._pass_settings()
+        settings = self.pass_settings()
         selected = np.zeros(target_s.shape, dtype=bool)
         selected[tuple(np.transpose(cells))] = True
         self.emit_map("target", np.where(selected, target_s, np.nan), "S")
@@ -203,9 +210,23 @@ class ProgramArray(FormingProcedure):
 
     def _target_s(self) -> npt.NDArray[np.float64]:
         sample = self.station.sample
-        return load_target(self.target, (sample.rows, sample.columns), Levels(self.g_min, self.g_max, self.levels))
+        shape, levels = (sample.rows, sample.columns), Levels(self.g_min, self.g_max, self.levels)
+        if self.target_levels is None:
+            return load_target(self.target, shape, levels)
+        return levels.of_numbers(self.target_levels, shape)
 
-    def _pass_settings(self) -> PassSettings:
+    def pass_settings(self) -> PassSettings:
+        """Return how the passes run, as the parameters say.
+
+        Returns
+        -------
+        PassSettings
+
+        Raises
+        ------
+        RunError
+            If parameters contradict each other.
+        """
         initial_s = 1.1 * self.g_max
         try:
             tuner: RvcSettings | StopVoltageSettings

@@ -27,6 +27,13 @@ PURPOSES: Mapping[str, tuple[str, ...]] = {
         "read_noise",
         "volatility",
     ),
+    "Published systems": (
+        "system.rvc_3bit",
+        "system.ecram",
+        "system.domain_wall",
+        "system.bridge_bnn",
+        "system.sign_backprop",
+    ),
     "Run lists, by hand, again": ("sequence", "manual", "replay_run"),
 }
 _OTHER = "Other"

@@ -6,7 +6,7 @@ file (:mod:`labctl_procedures.sequence_file`).
 
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from labctl.errors import LabError, RunError
 from labctl.run import LabProcedure
@@ -18,6 +18,7 @@ from labctl.store.columns import Cell
 from labctl.units import parse_quantity
 from labctl_procedures.array_procedure import COLUMNS
 from labctl_procedures.cell_port import CELL_COLUMNS
+from labctl_procedures.inner_run import InnerRun
 from labctl_procedures.sequence_file import SequenceFile, Step, find_sequence_file, parse_sequence, sequence_names
 from labctl_procedures.sequence_turns import DIE, ITEM, SequenceTurns
 
@@ -144,44 +145,17 @@ class Sequence(LabProcedure):
         told = merged.note()
         if told is not None:
             self.emit("event", {"kind": "defaults", "message": f"{step.label}: {told}"})
-        self.emit("summary", {f"{step.label}.procedure": step.procedure})
         of_step = {ITEM: step.label, DIE: step.turn.die}
         wait_s = self._wait_s(step)
         if wait_s:
             self.perform({**of_step, "Event": "wait", "Width (s)": wait_s}, self._sleeper(wait_s), stimulates=False)
-        procedure.attach(
-            lambda topic, record: self._take(step, span, topic, record),
-            self.should_stop,
-            lambda plan, do, *, stimulates: self.perform({**plan, **of_step}, do, stimulates=stimulates),
-            self.elapsed_s,
-        )
+        inner = InnerRun(self, step.label, procedure, span, of_step)
         self._current = procedure
         try:
-            procedure.startup()
-            procedure.execute()
+            inner.execute()
         finally:
-            procedure.shutdown()
             self._current = None
-
-    def _take(self, step: Step, span: tuple[float, float], topic: str, record: Any) -> None:
-        """Pass on what a step hands out, with its name."""
-        label, of_step = step.label, {ITEM: step.label, DIE: step.turn.die}
-        match topic:
-            case "results":
-                self.emit(topic, {**record, **of_step})
-            case "batch results":
-                self.emit(topic, [{**row, **of_step} for row in record])
-            case "progress":
-                self.emit(topic, 100.0 * (span[0] + span[1] * record / 100.0))
-            case "array":
-                dims = tuple(f"{label}.{dim}" for dim in record["dims"])
-                self.emit(topic, {**record, "name": f"{label}.{record['name']}", "dims": dims})
-            case "event":
-                self.emit(topic, {**record, "message": f"{label}: {record['message']}"})
-            case _:
-                found = {f"{label}.{name}": value for name, value in record.items()}
-                self._results.update(found)
-                self.emit(topic, found)
+        self._results.update({f"{step.label}.{name}": value for name, value in inner.results.items()})
 
     def _sleeper(self, wait_s: float) -> Callable[[], Row]:
         def sleep() -> dict[str, Cell]:

@@ -51,8 +51,88 @@ SMALL = {
     "sequence": {"file": "short.toml"},
     "stdp": {"distances": 3, "repeats": 2},
     "sweep_iv": {"cycles": 3, "step": "0.1 V"},
+    "system.bridge_bnn": {
+        "image_set": "digits",
+        "inputs": 3,
+        "neurons": 1,
+        "gates": "1.3 V, 0.9 V",
+        "resets": "1.8 V, 1.5 V",
+        "widths": "1 us, 1 us",
+        "read_levels": "0.1 V, 0.2 V",
+        "die_rows": 2,
+        "seeds": 2,
+        "draws": 2,
+    },
+    "system.domain_wall": {
+        "image_set": "digits",
+        "widths": "10 ns, 20 ns",
+        "amplitudes": "0.9, 1.1",
+        "repeats": 1,
+        "trials": 8,
+        "sweep": "0.9",
+        "tracks": 4,
+        "seeds": 2,
+        "hidden": 8,
+        "epochs": 2,
+        "further_states": "8",
+        "failing": "10 %, 30 %",
+        "curve_seeds": 1,
+    },
+    "system.ecram": {
+        "image_set": "digits",
+        "hidden": 3,
+        "epochs": 5,
+        "seeds": 2,
+        "cells": "0,24;1,25",
+        "update_pulses": 5,
+        "update_cycles": 2,
+        "endurance_cycles": 3,
+        "vectors": 30,
+        "images_measured": 1,
+        "input_bits": 2,
+        "corrections": 0,
+        "training_images": 20,
+    },
+    "system.rvc_3bit": {
+        "image_set": "digits",
+        "hidden": "16",
+        "epochs": 5,
+        "seeds": 1,
+        "draws": 2,
+        "cells": "0:1,0:4",
+        "errors": "0, 5 %",
+    },
+    "system.sign_backprop": {
+        "image_set": "digits",
+        "hidden": 10,
+        "epochs": 2,
+        "float_epochs": 2,
+        "seeds": 2,
+        "ablation_epochs": 1,
+        "set_voltages": "0.66 V",
+        "reset_voltages": "0.95 V",
+        "jump_cells": "24,31",
+        "jump_pulses": 30,
+        "jump_cycles": 2,
+        "loop_classes": "0, 1",
+        "loop_pixels": 3,
+        "loop_hidden": 1,
+        "loop_images": 3,
+    },
     "volatility": {"window": 10},
     "write_verify": {"targets": "50 uS, 100 uS", "rounds": 2},
+}
+# steps that have plots of their own
+STEPS = {
+    "system.ecram": (
+        ("update", "ecram_update"),
+        ("endurance", "endurance"),
+        ("columns", "multiply_vectors"),
+        ("images_1", "multiply_vectors"),
+    ),
+    "sequence": (("contacts", "check_contacts"), ("iv", "sweep_iv")),
+    "system.domain_wall": (("map", "domain_wall_map"),),
+    "system.sign_backprop": (("pulses_1", "potentiate_depress"),),
 }
 # they wait for somebody who asks, or for a run: tests/system/test_control_command.py and test_replay_against.py go the
 # whole way with them
@@ -80,6 +160,11 @@ SLOW = frozenset(
         "read_noise",
         "sequence",
         "stdp",
+        "system.bridge_bnn",
+        "system.domain_wall",
+        "system.ecram",
+        "system.sign_backprop",
+        "system.rvc_3bit",
         "volatility",
         "write_verify",
     }
@@ -110,12 +195,7 @@ def test_procedure_ends_finished_and_draws_its_plots(name, labctl, homes):
     assert "finished" in text
     folder = homes / "out" / f"{summary['run_id']}-plots"
     wanted = [(name, plot) for plot in plot_names(name)]
-    if name == "sequence":
-        wanted = [
-            (f"{step}-{own}", plot)
-            for step, own in (("contacts", "check_contacts"), ("iv", "sweep_iv"))
-            for plot in plot_names(own)
-        ]
+    wanted += [(f"{step}-{own}", plot) for step, own in STEPS.get(name, ()) for plot in plot_names(own)]
     files = {path.name for path in folder.glob("*")}
     assert files == {f"{stem}-{plot}.{kind}" for stem, plot in wanted for kind in ("svg", "png", "csv")}
     for path in folder.glob("*.csv"):

@@ -45,6 +45,7 @@ def items(root):
         return queue.items()
 
 
+@pytest.mark.slow
 def test_killed_worker_leaves_its_run_alone_and_the_next_one_goes_on(labctl, labctl_process, root):
     with RunQueue(root) as queue:
         queue.hold()

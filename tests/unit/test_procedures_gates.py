@@ -152,7 +152,7 @@ def test_wall_moves_with_the_probabilities_of_the_pinning_model(home):
         ("domain_wall_map", None, {"cells": "0,1"}, "must lie in 0 to 0"),
         ("ecram_update", None, {"width": "1 us"}, "smu"),
         ("ecram_update", None, {"up_voltage": "10 V", "pulse_form": "incremental", "up_step": "1 V"}, "at most 10 V"),
-        ("multiply_vectors", "ecram-32x32", {"cells": "0:2,0:2"}, "crossbar"),
+        ("multiply_vectors", "hfo2-1t1r-64x64", {"cells": "0:2,0:2"}, "share lines"),
         ("half_select_disturb", "domain-wall", {"cells": "0,0"}, "no neighbours"),
     ],
 )
@@ -167,3 +167,18 @@ def test_energy_is_refused_where_a_gate_or_track_writes(home, station):
     with pytest.raises(LabError, match="two terminals"):
         measure("pulse_energy", home, station)
     assert not list(home.glob("*"))
+
+
+def test_sums_in_a_source_line_are_those_of_its_channels_when_vectors_are_multiplied(home):
+    # Kirchhoff, with the conductances of the bench; a 2636B is off by at most 0.02 % + 25 nA / 10 uA of its ranges
+    Bench.reset("ecram-32x32", effects=LAW_ONLY)
+    run, results = measure("multiply_vectors", home, "ecram-32x32", cells="0:3,0:2", vectors=30)
+    with Bench.open("ecram-32x32") as bench:
+        channels_s = np.asarray(bench.truth()["conductance_s"])[:3, :2]
+    arrays = run.arrays()
+    expected = arrays["vectors"].values.astype(float) @ channels_s * 0.1
+    full_scale_a = 3 * channels_s.max() * 0.1
+    np.testing.assert_allclose(arrays["measured"].values, expected, atol=5e-3 * full_scale_a)
+    assert np.ptp(expected) > 0.6 * full_scale_a
+    assert results["column_error_worst"] < 5e-3
+    assert results["readings_missing"] == 0

@@ -1,0 +1,237 @@
+"""The ECRAM system of Um 2024, at a reduced size; two full tiles on MNIST are slow.
+
+Authority: issue 6, "Numbers" (2.59 % in the worst column, at most 0.5 points), "Bad input" and "Shows 3" (a plain NumPy
+recomputation from the exported CSV); systems.md section 2.6 (error of a column, asymmetry) and 2.7 (mapping).
+"""
+
+import csv
+import os
+
+import numpy as np
+import pytest
+
+from labctl.errors import LabError
+from labctl.networks.images import load_images
+from labctl.run import execute_procedure
+from labctl.store import export
+from labctl_procedures import find_procedure
+
+STATION = "ecram-32x32"
+READ_V, G_MIN_S, G_MAX_S, LEVELS, TOP = 0.1, 17.5e-6, 27.5e-6, 100, 49
+INPUTS = 4
+SMALL = {
+    "image_set": "digits",
+    "hidden": "4",
+    "epochs": "80",
+    "seeds": "2",
+    "cells": "0,24;1,25",
+    "update_pulses": "8",
+    "update_cycles": "2",
+    "endurance_cycles": "1",
+    "vectors": "30",
+    "images_measured": "1",
+    "input_bits": "3",
+    "training_images": "100",
+}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """Run it once: the run, the rows of its CSV, and the weights of its networks."""
+    place = tmp_path_factory.mktemp("ecram")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LABCTL_HOME", str(place / "home"))
+        run = execute_procedure(find_procedure("system.ecram"), STATION, SMALL, out=place / "runs")
+    with export(run, "csv", place / "run.csv").open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    networks = []
+    for file in sorted((place / "home" / "networks").glob("*.npz")):
+        with np.load(file) as held:
+            networks.append({name: held[name].astype(float) for name in held.files})
+    return run, rows, networks
+
+
+def figures(run):
+    summary = run.summary()
+    assert summary["status"] == "finished", summary["error"]
+    return {(one["quantity"], one["way"]): one for one in summary["results"]["reproduction"]}
+
+
+def computed(rows, item, quantity, seed="0"):
+    (value,) = [
+        float(row["Value"])
+        for row in rows
+        if row["Event"] == "computed" and (row["Item"], row["Quantity"], row["Seed"]) == (item, quantity, seed)
+    ]
+    return value
+
+
+@pytest.mark.slow
+def test_error_of_the_columns_follows_from_the_exported_rows(done):
+    run, rows, _ = done
+    mine = [row for row in rows if row["Item"] == "columns"]
+    weights_s, zero_a, driven_a, shown_a = np.zeros((INPUTS, 11)), np.zeros(11), np.zeros(11), np.zeros((30, 11))
+    for row in mine:
+        column, current_a = int(row["Column"]), float(row["Current (A)"])
+        match row["Event"]:
+            case "read":
+                weights_s[int(row["Row"]), column] = float(row["Conductance (S)"])
+            case "zero":
+                zero_a[column] = current_a
+            case "zero_driven":
+                driven_a[column] = current_a
+            case "multiply":
+                shown_a[int(row["Step"]), column] = current_a
+    # as the parameter says: seed 1, half of them ones
+    ones = np.random.default_rng(1).random((30, INPUTS)) < 0.5
+    sums_s = ones @ weights_s
+    measured_a = shown_a - zero_a - sums_s / weights_s.sum(axis=0) * (driven_a - zero_a)
+    error = (measured_a - READ_V * sums_s) / (INPUTS * weights_s.max() * READ_V)
+    worst = np.sqrt(np.mean(error**2, axis=0)).max()
+    figure = figures(run)["error of the worst column", "instruments"]
+    assert figure["ours"] == pytest.approx(worst, rel=1e-6)
+    assert worst <= 0.0259
+    assert figure["holds"]
+    assert worst > 1e-6
+
+
+def quantised(weights):
+    """Signed levels and step with the least square error."""
+    best = min(
+        (np.abs(weights).max() * part / TOP for part in np.linspace(0.5, 1.0, 21)),
+        key=lambda step: np.mean((np.clip(np.round(weights / step), -TOP, TOP) * step - weights) ** 2),
+    )
+    return np.clip(np.round(weights / best), -TOP, TOP), best
+
+
+def right(network, last, images):
+    hidden = np.maximum(images.x_test.astype(float) @ network["w_0"] + network["b_0"], 0.0)
+    return np.mean(np.argmax(hidden @ last + network["b_1"], axis=1) == images.y_test)
+
+
+@pytest.mark.slow
+def test_accuracy_follows_from_the_weights_and_the_exported_rows(done):
+    run, rows, networks = done
+    images = load_images("digits")
+    software = computed(rows, "software", "accuracy")
+    (network,) = [one for one in networks if right(one, one["w_1"], images) == pytest.approx(software, abs=1e-9)]
+    signed, step = quantised(network["w_1"])
+    level_s = (G_MAX_S - G_MIN_S) / (LEVELS - 1)
+    target_s = G_MIN_S + level_s * np.concatenate([signed + TOP, np.full((INPUTS, 1), TOP)], axis=1)
+    np.testing.assert_allclose(run.arrays()["target"].values[:INPUTS, :11], target_s, rtol=1e-9)
+    found_s = np.zeros((INPUTS, 11))
+    for row in rows:
+        if row["Event"] == "read_back":
+            # the last one stays
+            found_s[int(row["Row"]), int(row["Column"])] = float(row["Conductance (S)"])
+    last = (found_s[:, :10] - found_s[:, 10:]) / level_s * step
+    assert computed(rows, "station", "weights") == pytest.approx(right(network, last, images), abs=1e-9)
+    residual = (found_s - target_s) / (G_MAX_S - G_MIN_S)
+    shown = figures(run)["programming error, root mean square", "instruments"]["ours"]
+    assert shown == pytest.approx(np.sqrt(np.mean(residual**2)), rel=1e-6)
+    # half a pulse of 0.15 uS, and the spread of the last one of 30 %: a quarter of a microsiemens at the worst
+    assert np.abs(found_s - target_s).max() < 0.25e-6
+
+
+@pytest.mark.slow
+def test_programming_gives_the_counted_pulses_and_no_more(done):
+    _, rows, _ = done
+    given = {}
+    before = {}
+    for row in rows:
+        cell = (row["Row"], row["Column"])
+        if row["Event"] == "read_back":
+            before[cell] = float(row["Conductance (S)"])
+        elif row["Event"] == "train":
+            given.setdefault(cell, []).append((before[cell], np.sign(float(row["Voltage (V)"])), int(row["Step"])))
+    assert len(given) > 30
+    # open loop and two corrections
+    assert max(map(len, given.values())) <= 3
+    assert all(count >= 1 for passes in given.values() for _, _, count in passes)
+
+
+@pytest.mark.slow
+def test_asymmetry_follows_from_the_exported_rows(done):
+    run, rows, _ = done
+    found = []
+    for cell in (("0", "24"), ("1", "25")):
+        curve = [
+            float(row["Conductance (S)"])
+            for row in rows
+            if row["Item"] == "update" and row["Event"] == "read" and (row["Row"], row["Column"]) == cell
+            if row["Cycle"] == "1"
+        ]
+        up, down = np.array(curve[:9]), np.array(curve[9:])
+        assert up.size == down.size == 9
+        found.append(np.max(np.abs(up - down[::-1])) / (max(curve) - min(curve)))
+    figure = figures(run)["asymmetry of up and down", "instruments"]
+    assert figure["ours"] == pytest.approx(np.mean(found), rel=1e-6)
+    assert figure["holds"] == (np.mean(found) < 0.1)
+
+
+@pytest.mark.slow
+def test_every_figure_says_how_it_was_had_and_how_often(done):
+    found = figures(done[0])
+    ways = {way for _, way in found}
+    assert ways == {"instruments", "physics", "computed"}
+    assert found["digits accuracy with the layer on further dies", "physics"]["count"] == 2
+    # no comparison with MNIST
+    assert all(one["paper"] is None for (quantity, _), one in found.items() if quantity.startswith("digits"))
+    # ten classes: three times as often right as by chance, so that the weights mean something
+    assert found["digits accuracy in software", "computed"]["ours"] > 0.3
+
+
+@pytest.mark.slow
+def test_ledger_counts_every_pulse_of_a_train(done):
+    run, rows, _ = done
+    ledger = run.summary()["results"]["ledger"]
+    pulses = sum(
+        int(row["Step"]) if row["Event"] in ("train", "unread") or row["Item"] == "endurance" else 1
+        for row in rows
+        if row["Width (s)"] and not row["Conductance (S)"] and row["Event"] != "computed"
+    )
+    # one cycle of twenty up and twenty down, as the station file says
+    assert (
+        sum(int(row["Step"]) for row in rows if row["Item"] == "endurance" and row["Event"] in ("set", "reset")) == 40
+    )
+    assert ledger["pulses"] == pulses
+    assert ledger["device_time_s"] == pytest.approx(0.1 * pulses)
+
+
+@pytest.mark.parametrize(
+    ("station", "parameters", "told"),
+    [
+        (STATION, {"hidden": "65"}, "needs 3 tiles of 32 x 11 devices .* takes 2: at most 64"),
+        (STATION, {"hidden": "2.5"}, "whole numbers"),
+        (STATION, {"levels": 400}, "at most 134 levels"),
+        (STATION, {"g_min": "5 uS"}, "programmed between"),
+        (STATION, {"ratios": "1, 30"}, "current scaling"),
+        (STATION, {"cells": "40,0"}, "40"),
+        (STATION, {"image_set": "mnist", "data": "nowhere"}, "--data|LABCTL_DATA"),
+        ("tiox-32x32", {}, "electrochemical"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_applied(tmp_path, monkeypatch, station, parameters, told):
+    monkeypatch.setenv("LABCTL_HOME", str(tmp_path / "home"))
+    with pytest.raises(LabError, match=told):
+        execute_procedure(find_procedure("system.ecram"), station, SMALL | parameters, out=tmp_path / "runs")
+    assert not list((tmp_path / "runs").glob("**/*.sqlite"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("LABCTL_DATA"), reason="needs MNIST in LABCTL_DATA")
+def test_two_full_tiles_reach_the_figures_of_the_paper_on_mnist(tmp_path, monkeypatch):
+    monkeypatch.setenv("LABCTL_HOME", str(tmp_path / "home"))
+    some = {"update_cycles": 2, "endurance_cycles": 3, "vectors": 60, "seeds": 2, "training_images": 2000}
+    run = execute_procedure(find_procedure("system.ecram"), STATION, some, out=tmp_path / "runs")
+    found = figures(run)
+    # issue 6, "Numbers"
+    for quantity in ("error of the worst column", "error of the worst column with the read-out chain"):
+        assert found[quantity, "instruments"]["ours"] <= 0.0259
+    assert found["MNIST accuracy lost by the layer that was read", "instruments"]["ours"] <= 0.005
+    assert found["MNIST accuracy lost by the layer on further dies", "physics"]["ours"] <= 0.005
+    # systems.md 2.7: 97.3 % less 0.5 points
+    assert found["MNIST accuracy with the layer that was read", "instruments"]["ours"] >= 0.968
+    for way in ("plain", "TTv2, zero at the symmetry point", "TTv2, zero at the convergence point"):
+        # from weights of 0; untrained it would be 10 %
+        assert found[f"MNIST accuracy trained on the array: {way}", "physics"]["ours"] > 0.85
