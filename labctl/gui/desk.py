@@ -16,6 +16,7 @@ from labctl.gui.backstage import Backstage
 from labctl.gui.feed import RunFeed
 from labctl.gui.theme import SCHEMES, Theme
 from labctl.home import labctl_home
+from labctl.replay.playing import RunPlayer
 
 __all__ = ["Cell", "Desk", "Finished", "StationFacts"]
 
@@ -193,7 +194,7 @@ class Desk(QObject):
         path : Path or None
             Its file; None: watch nothing.
         """
-        if self.feed is not None and path is not None and self.feed.path == path:
+        if self.feed is not None and path is not None and self.feed.path == path and self.feed.player is None:
             return
         feed = None
         if path is not None:
@@ -202,6 +203,34 @@ class Desk(QObject):
             except LabError as error:
                 self.tell("error", str(error))
                 return
+        self._follow(feed)
+
+    def play(self, path: Path, position_s: float = 0.0, *, speed: float = 1.0, is_paused: bool = False) -> None:
+        """Play a run that has ended as if it were measured now; one that cannot be played is told.
+
+        Parameters
+        ----------
+        path : Path
+            Its file.
+        position_s : float, unit s
+            Begin there, with all before it.
+        speed : float, unit 1
+            Seconds of the rack in a second.
+        is_paused : bool
+            Stand still there.
+        """
+        try:
+            player = RunPlayer(path, speed=speed)
+            player.jump(position_s)
+            if is_paused:
+                player.pause()
+            feed = RunFeed(path, self, player=player)
+        except (LabError, ValueError) as error:
+            self.tell("error", str(error))
+            return
+        self._follow(feed)
+
+    def _follow(self, feed: RunFeed | None) -> None:
         old, self.feed = self.feed, feed
         self.feed_changed.emit(feed)
         if feed is not None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from labctl.errors import StoreError
+from labctl.replay.playing import RunPlayer
 from labctl.run.state_board import read_state
 from labctl.store.following import RunFollower
 
@@ -54,6 +55,8 @@ class RunFeed(QObject):
     path : Path
         The run file.
     parent : QObject, optional
+    player : RunPlayer, optional
+        Hands the points of a run that has ended out as if it were measured now.
 
     Attributes
     ----------
@@ -69,8 +72,11 @@ class RunFeed(QObject):
     failed : Signal of str
         The file cannot be read any more, and why; nothing follows.
     path : Path
-    follower : RunFollower
+    player : RunPlayer or None
+    follower : RunFollower or RunPlayer
         For pages of rows.
+    title : str
+        The run as people read it: its id, which a replay says it is one of.
     status : str
     count : int
         Points handed out.
@@ -94,11 +100,13 @@ class RunFeed(QObject):
     caught_up = Signal()
     failed = Signal(str)
 
-    def __init__(self, path: Path, parent: QObject | None = None) -> None:
+    def __init__(self, path: Path, parent: QObject | None = None, *, player: RunPlayer | None = None) -> None:
         super().__init__(parent)
         self.path = path
-        self.follower = RunFollower(path)
+        self.player = player
+        self.follower = player or RunFollower(path)
         self.run_id = self.follower.run_id
+        self.title = self.run_id if player is None else f"replay of {self.run_id}"
         self.columns = self.follower.columns
         self.header: Mapping[str, Any] = self.follower.header
         self.parameter_texts: Mapping[str, str] = self.follower.parameter_texts
@@ -115,7 +123,7 @@ class RunFeed(QObject):
 
     @property
     def is_live(self) -> bool:
-        """Whether its process still measures."""
+        """Whether its process still measures, or its replay goes on."""
         return self.status not in ENDED
 
     def start(self) -> None:
@@ -166,7 +174,7 @@ class RunFeed(QObject):
         if found.arrays:
             self.arrays.emit(found.arrays)
         status = found.status
-        if status == "running":
+        if status == "running" and self.player is None:
             board = read_state(self.follower.path)
             status = "paused" if board is not None and board.get("state") == "paused" else status
         if status != self.status:

@@ -172,7 +172,7 @@ class LogPanel(QWidget):
         new = events[max(0, known - self._events_told) :]
         self._events_told += len(events)
         self._events_shown[feed.run_id] = max(known, self._events_told)
-        source = _short(feed.run_id)
+        source = _short(feed.run_id) if feed.player is None else f"replay of {_short(feed.run_id)}"
         entries: list[LogEntry] = []
         for event in new:
             severity = event.kind if event.kind in SEVERITIES else "info"
@@ -184,7 +184,7 @@ class LogPanel(QWidget):
                 entries.append(LogEntry(time, severity, source, event.message))
         self._add(entries)
         # of a run that is opened when it has ended no status was told yet
-        if feed.status and feed.is_live:
+        if feed.status and feed.is_live and feed.player is None:
             for entry in entries:
                 if entry.severity == "error":
                     self.noticed.emit("error", f"{feed.procedure} failed: {entry.sentence}")

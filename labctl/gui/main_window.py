@@ -15,6 +15,7 @@ from labctl.gui.docks import PanelDocks
 from labctl.gui.log_panel import LogPanel
 from labctl.gui.main_menu import MainMenu
 from labctl.gui.place_labels import PlaceLabels, station_in_words
+from labctl.gui.play_bar import PlayBar
 from labctl.gui.run_bar import RunBar
 from labctl.gui.running_runs import RunningRun, RunningRuns
 from labctl.gui.slots import guarded_slot
@@ -88,6 +89,12 @@ class MainWindow(QMainWindow):
         for widget in (label, self.station_box, self.run_bar, self.all_off):
             tools.addWidget(widget)
         self.addToolBar(tools)
+        self.addToolBarBreak()
+        replay = QToolBar("Replay", self)
+        replay.setObjectName("replay")
+        replay.setMovable(False)
+        replay.addWidget(PlayBar(self.desk, replay))
+        self.addToolBar(replay)
         # the way back to a tool bar that was hidden is not obvious
         self.setContextMenuPolicy(self.contextMenuPolicy().NoContextMenu)
         status = self.statusBar()

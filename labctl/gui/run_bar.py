@@ -91,7 +91,7 @@ class RunBar(QWidget):
 
     def _ask(self, what: str, **arguments: str) -> None:
         feed = self._feed
-        if feed is None or not feed.is_live:
+        if feed is None or not feed.is_live or feed.player is not None:
             self.desk.tell("warning", f"there is no run under way that is watched, so nothing to {what}")
             return
         ask_run(feed.follower.path, what, by=f"{_WHO} (process {os.getpid()})", **arguments)
@@ -117,7 +117,8 @@ class RunBar(QWidget):
             self._running.watch(other)
 
     def _other(self) -> RunningRun | None:
-        watched = self._feed.run_id if self._feed is not None and self._feed.is_live else ""
+        feed = self._feed
+        watched = feed.run_id if feed is not None and feed.is_live and feed.player is None else ""
         others: Sequence[RunningRun] = [run for run in self._running.runs if run.run_id != watched]
         return others[0] if others else None
 
@@ -127,7 +128,7 @@ class RunBar(QWidget):
     @guarded_slot
     def _draw(self) -> None:
         feed, other = self._feed, self._other()
-        is_live = feed is not None and bool(feed.status) and feed.is_live
+        is_live = feed is not None and bool(feed.status) and feed.is_live and feed.player is None
         for widget in (self.bar, self.left_label, self.pause_button, self.abort_button):
             widget.setVisible(is_live)
         self.other_button.setVisible(other is not None)
@@ -144,8 +145,9 @@ class RunBar(QWidget):
             colour = self.desk.theme.colours.status.get(status, self.desk.theme.colours.muted)
             self.state_label.setText(status.capitalize())
             self.state_label.setStyleSheet(f"color: {colour}")
-            self.name_label.setText(f"{feed.procedure} on {feed.header.get('station', '')}")
-            self.name_label.setToolTip(feed.run_id)
+            replay = "" if feed.player is None else "replay of "
+            self.name_label.setText(f"{replay}{feed.procedure} on {feed.header.get('station', '')}")
+            self.name_label.setToolTip(feed.title)
         self.pause_button.setText("&Continue" if self._is_paused() else "&Pause")
         self.pause_button.setToolTip(
             "Let the run go on"

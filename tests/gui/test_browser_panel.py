@@ -318,6 +318,26 @@ def test_export_and_report_write_their_files_when_asked(shown, root, desk, tmp_p
     assert "open " + opened[0] in desk.sentences[-1][1]
 
 
+@pytest.mark.parametrize(
+    ("kind", "family"), [("Metal-oxide device (*.toml)", "metal_oxide"), ("ECRAM device (*.toml)", "ecram")]
+)
+def test_device_is_fitted_to_the_selected_runs(kind, family, shown, root, desk, tmp_path, monkeypatch):
+    paths = {make_run(root, "map_pulses", cells=[(0, 0)]), make_run(root, "sweep_iv", cells=[(0, 0)])}
+    panel = shown()
+    assert not panel.buttons["fit"].isEnabled()
+    select(panel, *paths)
+    asked = []
+    monkeypatch.setattr(desk, "command", lambda arguments, done: asked.append((arguments, done)))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a, **named: (str(tmp_path / "mine"), kind))
+    panel.buttons["fit"].click()
+    ((arguments, done),) = asked
+    assert arguments[0] == "fit"
+    assert set(arguments[1:3]) == {str(path) for path in paths}
+    assert arguments[3:] == ["--model", family, "-o", str(tmp_path / "mine.toml"), "-q"]
+    done(Finished(0, f"{tmp_path}/mine.toml\n", ""))
+    assert f"{tmp_path}/mine.toml" in desk.sentences[-1][1]
+
+
 def test_rows_follow_the_heading_when_it_is_clicked(shown, root):
     make_run(root, "sweep_iv", cells=[(0, 0)] * 12)
     kept = make_run(root, "form_dc", cells=[(0, 0)] * 3)
@@ -350,3 +370,19 @@ def test_table_is_filled_anew_when_the_catalogue_was_deleted(shown, root, qtbot)
 
 def test_empty_data_root_says_what_to_do_when_there_is_no_run(shown):
     assert "there is no run here yet" in shown().status.text()
+
+
+def test_run_can_be_resumed_in_the_list_as_soon_as_the_watched_one_has_ended(shown, root, desk, qtbot):
+    writer = begin_run(root)
+    panel = shown()
+    select(panel, writer.path)
+    assert texts(panel, "Status") == ["running"]
+    desk.watch(writer.path)
+    qtbot.waitUntil(lambda: desk.feed.status == "running", timeout=10000)
+    qtbot.waitUntil(lambda: not panel.feed._is_asking, timeout=30000)
+    # what looks every second or two finds it later, or never on a file system without times
+    desk._looking.stop()
+    panel.feed._looking.stop()
+    writer.seal("aborted", {})
+    qtbot.waitUntil(lambda: texts(panel, "Status") == ["aborted"], timeout=30000)
+    assert panel.buttons["resume"].isEnabled()

@@ -55,7 +55,8 @@ def press(qtbot, widget, words):
     """Press the button with these words."""
     found = [one for one in widget.findChildren(QPushButton) if one.text().replace("&", "") == words]
     assert len(found) == 1, [one.text() for one in widget.findChildren(QPushButton)]
-    assert found[0].isEnabled(), f"{words}: {found[0].toolTip()}"
+    # what it needs may be under way: the list hears of a run's end a moment after the plots
+    qtbot.waitUntil(found[0].isEnabled, timeout=LONG_MS)
     qtbot.mouseClick(found[0], Qt.MouseButton.LeftButton)
 
 

@@ -120,7 +120,8 @@ class DieWatch(QObject):
     def _take_feed(self, feed: RunFeed | None) -> None:
         if self._feed is not None and self._feed is not feed:
             self._leave_feed()
-        if feed is None or feed is self._feed or not self._is_of_die(feed):
+        # the map shows what the cells are like now: a replay changes none
+        if feed is None or feed is self._feed or feed.player is not None or not self._is_of_die(feed):
             return
         self._feed, self._before = feed, feed.last_seq
         feed.batch.connect(self._take_batch)

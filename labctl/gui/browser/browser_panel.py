@@ -28,7 +28,7 @@ from qtpy.QtWidgets import (
 from labctl.gui.browser.catalogue_feed import CatalogueFeed
 from labctl.gui.browser.filter_bar import FilterBar
 from labctl.gui.browser.overlay import OverlayDialog
-from labctl.gui.browser.run_actions import FORMATS, RESUMABLE, RunActions
+from labctl.gui.browser.run_actions import FAMILIES, FORMATS, RESUMABLE, RunActions
 from labctl.gui.browser.run_columns import COLUMNS
 from labctl.gui.browser.run_detail import RunDetail
 from labctl.gui.browser.run_table import RunTable
@@ -113,8 +113,10 @@ class BrowserPanel(QWidget):
     def _make_buttons(self) -> None:
         for name, words, tip, act in (
             ("open", "&Open", "Show the run in plots and table (Enter, or double click)", self._open),
+            ("play", "P&lay", "Show the run as if it were measured now, at any speed or row by row", self._play),
             ("overlay", "Overla&y", "Draw the selected runs over each other (Ctrl+Y)", self._overlay),
             ("compare", "Com&pare", "Write a page: results side by side, and whether they differ", self._compare),
+            ("fit", "&Fit a device", "Fit a device file to the selected runs of one die: a simulated twin", self._fit),
             ("report", "Repor&t", "Write the page about this run and open it", self._report),
             ("again", "Run &again", "Fill the form with the values of this run; nothing starts yet", self._again),
             ("resume", "R&esume", "Put the rest of an interrupted, aborted or failed run into the queue", self._resume),
@@ -208,11 +210,13 @@ class BrowserPanel(QWidget):
         single = len(chosen) == 1 and bool(readable)
         can = {
             "open": single,
+            "play": single and chosen[0].status != "running",
             "report": single,
             "again": single,
             "export": single,
             "overlay": bool(readable),
             "compare": len(readable) > 1,
+            "fit": bool(readable),
             "resume": single and chosen[0].status in RESUMABLE,
             "trash": bool(chosen) and all(entry.status != "running" for entry in chosen),
             "restore": True,
@@ -264,6 +268,10 @@ class BrowserPanel(QWidget):
             self.actions_.open(entry)
 
     @guarded_slot
+    def _play(self) -> None:
+        self.actions_.play(self.selected()[0])
+
+    @guarded_slot
     def _overlay(self) -> None:
         chosen = self.selected()
         if any(entry.is_readable for entry in chosen):
@@ -272,6 +280,20 @@ class BrowserPanel(QWidget):
     @guarded_slot
     def _compare(self) -> None:
         self.actions_.compare([entry for entry in self.selected() if entry.is_readable])
+
+    @guarded_slot
+    def _fit(self) -> None:
+        chosen = [entry for entry in self.selected() if entry.is_readable]
+        file, kind = QFileDialog.getSaveFileName(
+            self,
+            "Fit a device to these runs",
+            str(Path.home() / "my_die.toml"),
+            ";;".join(FAMILIES),
+            # the fit itself refuses to write over a file
+            options=QFileDialog.Option.DontConfirmOverwrite,
+        )
+        if file:
+            self.actions_.fit(chosen, FAMILIES[kind], Path(file).with_suffix(".toml"))
 
     @guarded_slot
     def _report(self) -> None:

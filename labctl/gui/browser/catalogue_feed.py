@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from labctl.gui.browser.run_table import RunTable
 from labctl.gui.desk import Desk
+from labctl.gui.feed import RunFeed
 from labctl.gui.slots import guarded_slot
 from labctl.store.catalogue import Catalogue, Mark
 from labctl.store.run_entry import RunEntry, RunFilter
@@ -63,6 +64,8 @@ class CatalogueFeed(QObject):
         self._looking.timeout.connect(self._look)
         self._looking.start(_LOOK_MS)
         desk.runs_changed.connect(self.refresh)
+        desk.feed_changed.connect(self._take_feed)
+        self._take_feed(desk.feed)
         self._begin()
         self.refresh()
 
@@ -160,6 +163,12 @@ class CatalogueFeed(QObject):
             return
         with Catalogue(self.desk.root) as catalogue:
             self._table.arrange(catalogue.names(self._wanted))
+
+    @guarded_slot
+    def _take_feed(self, feed: RunFeed | None) -> None:
+        # whoever saw the run end wants to go on with it
+        if feed is not None:
+            feed.status_changed.connect(self.refresh)
 
     @guarded_slot
     def _look(self) -> None:

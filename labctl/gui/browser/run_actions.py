@@ -1,4 +1,4 @@
-"""What can be done with selected runs: open, report, export, resume, run again, compare, tag, trash.
+"""What can be done with selected runs: open, report, export, resume, run again, compare, fit, tag, trash.
 
 Everything that takes time happens in other processes. Not here: drawing (:mod:`labctl.gui.browser.overlay`).
 """
@@ -14,7 +14,7 @@ from labctl.gui.desk import Desk, Finished
 from labctl.gui.slots import guarded_slot
 from labctl.store.run_entry import RunEntry
 
-__all__ = ["FORMATS", "RESUMABLE", "RunActions"]
+__all__ = ["FAMILIES", "FORMATS", "RESUMABLE", "RunActions"]
 
 RESUMABLE = frozenset({"interrupted", "aborted", "failed"})
 FORMATS = {
@@ -23,6 +23,7 @@ FORMATS = {
     "HDF5, points, arrays, events (*.h5)": ("hdf5", ".h5"),
     "netCDF, points, arrays, events (*.nc)": ("netcdf", ".nc"),
 }
+FAMILIES = {"Metal-oxide device (*.toml)": "metal_oxide", "ECRAM device (*.toml)": "ecram"}
 _PAGES = "reports"
 
 
@@ -59,6 +60,16 @@ class RunActions(QObject):
         self.desk.watch(entry.path)
         self.desk.show("plots")
 
+    def play(self, entry: RunEntry) -> None:
+        """Play a run in the plots as if it were measured now.
+
+        Parameters
+        ----------
+        entry : RunEntry
+        """
+        self.desk.play(entry.path)
+        self.desk.show("plots")
+
     def report(self, entry: RunEntry) -> None:
         """Write the page about a run and open it in the browser of the desktop.
 
@@ -79,6 +90,23 @@ class RunActions(QObject):
         """
         self.desk.tell("info", f"comparing {len(entries)} runs …")
         self._command(["compare", *(entry.file for entry in entries), "-o", self._pages()], self._show_page)
+
+    def fit(self, entries: Sequence[RunEntry], family: str, file: Path) -> None:
+        """Fit a device to runs of one die.
+
+        Parameters
+        ----------
+        entries : sequence of RunEntry
+        family : str
+            Of :data:`FAMILIES`.
+        file : Path
+            Device file to write.
+        """
+        self.desk.tell("info", f"fitting {family} to {len(entries)} runs …")
+        self._command(
+            ["fit", *(entry.file for entry in entries), "--model", family, "-o", str(file), "-q"],
+            lambda out: self.desk.tell("info", f"the device is in {out}; labctl bench new makes a bench of such dies"),
+        )
 
     def export(self, entry: RunEntry, to: str, file: Path) -> None:
         """Write a run to another format.

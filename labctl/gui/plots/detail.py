@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from labctl.gui.plots.series import Series
 from labctl.gui.slots import guarded_slot
+from labctl.replay.playing import RunPlayer
 from labctl.store.following import RunFollower
 
 __all__ = ["Detail"]
@@ -27,7 +28,7 @@ class Detail(QObject):
     parent : QObject
     """
 
-    def __init__(self, follower: RunFollower, parent: QObject) -> None:
+    def __init__(self, follower: RunFollower | RunPlayer, parent: QObject) -> None:
         super().__init__(parent)
         self._follower = follower
         self._timer = QTimer(self)

@@ -84,7 +84,7 @@ class PlotFrame(QWidget):
     def title(self) -> str:
         """Which run it is, and whether it is simulated."""
         # the id holds the name of the procedure
-        return f"{self.feed.run_id} · simulated" if self.feed.simulated else self.feed.run_id
+        return f"{self.feed.title} · simulated" if self.feed.simulated else self.feed.title
 
     def take(self, seqs: NDArray[Any], columns: Mapping[str, NDArray[Any]]) -> None:
         """Take rows; those that it has already are left out.

@@ -152,7 +152,7 @@ class PlotsPanel(QWidget):
         self._stack.setCurrentIndex(0 if feed is None else 1)
         self._add.setEnabled(feed is not None)
         self._badge.setVisible(feed is not None and feed.simulated)
-        self._title.setText("" if feed is None else f"<b>{feed.procedure.replace('_', ' ')}</b>  {feed.run_id}")
+        self._title.setText("" if feed is None else f"<b>{feed.procedure.replace('_', ' ')}</b>  {feed.title}")
         self._points.clear()
         if feed is None:
             return

@@ -164,7 +164,7 @@ class TablePanel(QWidget):
         self._badge.setVisible(feed is not None and feed.simulated)
         for widget in (self._number, self._follow, self._copy):
             widget.setEnabled(feed is not None)
-        self._title.setText("" if feed is None else f"<b>{feed.procedure.replace('_', ' ')}</b>  {feed.run_id}")
+        self._title.setText("" if feed is None else f"<b>{feed.procedure.replace('_', ' ')}</b>  {feed.title}")
         if feed is None:
             return
         metrics = self.view.fontMetrics()
