@@ -7,7 +7,8 @@
     done.arrays()      # xarray: maps with named dimensions and units
 
 A run that was cut, by a power failure for instance, goes on with ``resume("latest")``. One that goes on in
-another process is paused with ``ask_run(live_runs(data_root())[0].path, "pause")``; ``switch_off`` is ALL OUTPUTS OFF.
+another process is paused with ``ask_run(live_runs(data_root())[0].path, "pause")``; ``switch_off`` is ALL OUTPUTS OFF;
+``for rows in play("latest", speed=10)`` plays an old run as if it were measured now.
 
 Not here: the engine (:mod:`labctl.run`), the run files (:mod:`labctl.store`).
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labctl.errors import Aborted, RunError
+from labctl.replay.tables import play
 from labctl.run import LabProcedure, Observer, execute_procedure, resume_run
 from labctl.run.by_hand import do_by_hand
 from labctl.run.live import live_runs
@@ -58,6 +60,7 @@ __all__ = [
     "note_run",
     "open_queue",
     "open_run",
+    "play",
     "queue_run",
     "restore_run",
     "resume",

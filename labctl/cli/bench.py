@@ -1,4 +1,7 @@
-"""Commands on simulated benches: show or renew the die, serve the rack to other processes. Not here: stations."""
+"""Commands on simulated benches: show or renew the die, serve the rack to other processes.
+
+Not here: stations, a bench of a user's own (:mod:`labctl.cli.twin`).
+"""
 
 import json
 import signal
@@ -13,6 +16,7 @@ import typer
 
 from labctl.analysis.wording import format_value
 from labctl.cli.output import complain, duration, print_json, print_table
+from labctl.cli.twin import bench_new
 
 if TYPE_CHECKING:
     from labctl_mock.serve.server import BenchServer
@@ -33,10 +37,11 @@ def add_commands(app: typer.Typer) -> None:
     app : typer.Typer
         The command line.
     """
-    bench = typer.Typer(help="Simulated benches: list, show, renew, serve.", invoke_without_command=True)
+    bench = typer.Typer(help="Simulated benches: list, show, make, renew, serve.", invoke_without_command=True)
     bench.callback()(bench_help)
     bench.command("list")(bench_list)
     bench.command("show")(bench_show)
+    bench.command("new")(bench_new)
     bench.command("reset")(bench_reset)
     bench.command("serve")(bench_serve)
     bench.command("faults")(bench_faults)
@@ -44,7 +49,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def bench_help(context: typer.Context) -> None:
-    """Simulated benches: list, show, renew, serve."""
+    """Simulated benches: list, show, make, renew, serve."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

@@ -13,6 +13,7 @@ from labctl.cli import (
     catalogue,
     compare,
     control,
+    data,
     demo,
     die,
     files,
@@ -24,6 +25,7 @@ from labctl.cli import (
     runs,
     spare,
     traffic,
+    twin,
     window,
 )
 from labctl.cli.codes import ExitCode
@@ -68,6 +70,7 @@ measure.add_commands(app)
 resume.add_commands(app)
 queue.add_commands(app)
 demo.add_commands(app)
+data.add_commands(app)
 runs.add_commands(app)
 catalogue.add_commands(app)
 compare.add_commands(app)
@@ -78,6 +81,7 @@ bench.add_commands(app)
 window.add_commands(app)
 traffic.add_commands(app)
 replay.add_commands(app)
+twin.add_commands(app)
 control.add_commands(app)
 spare.add_commands(app)
 

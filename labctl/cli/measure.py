@@ -44,6 +44,9 @@ def run(
     preset: Annotated[
         str | None, typer.Option("--preset", help="Take the values of this preset; those of -p win over them.")
     ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder with MNIST or CIFAR-10, as -p data=FOLDER; see `labctl data`.")
+    ] = None,
     out: Out = None,
     hold: Hold = [],  # noqa: B006 - Typer copies it
     between: Between = None,
@@ -72,7 +75,8 @@ def run(
     from labctl.run.presets import load_preset
     from labctl_procedures import find_procedure
 
-    values = split_parameters(parameter)
+    # whoever resumes the run may have another working folder
+    values = split_parameters([*parameter, *([f"data={data.absolute()}"] if data is not None else [])])
     procedure_class = find_procedure(procedure)
     if (record is not None) + (replay is not None) + dry > 1:
         raise typer.BadParameter("--record, --replay and --dry-run exclude each other; keep one")

@@ -1,4 +1,4 @@
-"""Command that applies the stimuli of a run again. Not here: replaying VISA traffic (``labctl run --replay``)."""
+"""Command that plays a run, or applies its stimuli. Not here: replaying VISA traffic (``labctl run --replay``)."""
 
 import sys
 from contextlib import ExitStack
@@ -10,8 +10,11 @@ import typer
 from labctl.cli.codes import ExitCode
 from labctl.cli.measure import tell_end
 from labctl.cli.output import RunProgress, print_json, print_table
+from labctl.cli.playing import play_run
 
 __all__ = ["add_commands"]
+
+_TOLERANCE = 0.01
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -26,11 +29,16 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def replay(
-    run: Annotated[str, typer.Argument(help="Id or path of the recorded run, or 'latest'.")],
-    against: Annotated[str, typer.Option("--against", help="Name or file of the station to apply its stimuli on.")],
+    run: Annotated[str, typer.Argument(help="Id or path of the recorded run, 'latest', or 'sample:NAME'.")],
+    against: Annotated[
+        str | None, typer.Option("--against", help="Name or file of the station to apply its stimuli on.")
+    ] = None,
+    speed: Annotated[float, typer.Option(help="Seconds of the rack that are played in a second.")] = 1.0,
+    start: Annotated[str, typer.Option("--from", help="Begin there, such as '50%' or '30 s'.")] = "",
+    step: Annotated[bool, typer.Option("--step", help="Wait for Enter before each row.")] = False,
     tolerance: Annotated[
         float, typer.Option(help="Relative difference that counts as agreement.", min=0.0, max=1.0)
-    ] = 0.01,
+    ] = _TOLERANCE,
     folder: Annotated[Path | None, typer.Option("-o", help="Folder for the page; default the working folder.")] = None,
     root: Annotated[
         Path | None, typer.Option("--root", help="Data root: where the run is and the new one goes.")
@@ -41,15 +49,23 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
 ) -> int:
-    """Apply the stimuli of a run to a station again, and compare what is read point by point.
+    """Play a run as if it were measured now; --against applies its stimuli to a station again, and compares.
 
-    Stimuli are applied, not parameters: nothing is decided by what is read now. The envelope of the station holds.
+    Played, its rows are written as CSV when they came then, by the clock of the rack. Against a station, stimuli are
+    applied, not parameters: nothing is decided by what is read now, and the envelope of the station holds.
     """
+    from labctl.store import open_run
+
+    if against is None:
+        if as_json or yes or folder is not None or tolerance != _TOLERANCE:
+            raise typer.BadParameter("--json, --yes, --tolerance and -o are for a replay against a station")
+        return play_run(open_run(run, root).path, speed=speed, start=start, step=step, quiet=quiet)
+    if start or step or speed != 1.0:
+        raise typer.BadParameter("--speed, --from and --step are for a replay without --against")
     from labctl.analysis.replay_comparison import compare_replay
     from labctl.analysis.replay_page import write_replay
     from labctl.run import execute_procedure
     from labctl.station import read_station_file
-    from labctl.store import open_run
     from labctl_procedures.replay_run import ReplayRun
 
     content = read_station_file(against)

@@ -68,20 +68,44 @@ def export(
 
 
 def report(
-    run: RunReference = "latest",
+    run: Annotated[
+        str, typer.Argument(help="Id, path or `latest`; `reproduction`: the published systems beside their papers.")
+    ] = "latest",
     folder: Annotated[Path | None, typer.Option("-o", help="Folder for the page; default the working folder.")] = None,
     plots: Annotated[
         bool, typer.Option("--plots", help="Also write each plot as SVG, PNG and CSV into <run>-plots beside it.")
     ] = False,
     root: DataRoot = None,
 ) -> None:
-    """Write one self-contained HTML page about a run."""
+    """Write one self-contained HTML page about a run, or about the newest runs of all published systems."""
     from labctl.analysis.report import write_plots, write_report
     from labctl.store import open_run
 
+    if run == "reproduction":
+        _report_reproduction(folder or Path.cwd(), root)
+        return
     with open_run(run, root) as opened:
         page = write_report(opened, folder or Path.cwd())
         typer.echo(str(page))
         if plots:
             for path in write_plots(opened, page.with_name(f"{page.stem}-plots")):
                 typer.echo(str(path))
+
+
+def _report_reproduction(folder: Path, root: Path | None) -> None:
+    from labctl.analysis.reproduction_page import newest_systems, write_reproduction
+    from labctl_procedures import find_procedure
+    from labctl_procedures import procedures as all_procedures
+
+    names = sorted(name for name in all_procedures() if name.startswith("system."))
+    systems = newest_systems({name: find_procedure(name).default_station for name in names}, root)
+    print_table(
+        ("system", "run", "rules"),
+        [(one.procedure, one.run_id, one.words.verdict) for one in systems if one.words is not None],
+        whole=("system", "run"),
+    )
+    for system in systems:
+        if system.words is None:
+            typer.echo(f"no finished run of {system.procedure}: {system.command}")
+    for path in write_reproduction(systems, folder):
+        typer.echo(str(path))

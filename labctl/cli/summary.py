@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from labctl.analysis.reproduction_words import ReproductionWords, reproduction_words
 from labctl.analysis.wording import describe_results
 from labctl.cli.output import duration, print_table
 
@@ -45,9 +46,12 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         rows.append(("why", summary["error"]))
     rows.append(("file", summary["path"]))
     print_table(("", ""), rows)
-    for step, results in _by_step(summary["results"]).items():
+    reproduction, others = reproduction_words(summary["results"], simulated=bool(summary["simulated"]))
+    for step, results in _by_step(others).items():
         procedure = results.pop("procedure", None) if step else None
         _print_results(results, title=f"{step}: {procedure}" if procedure else step)
+    if reproduction is not None:
+        _print_reproduction(reproduction)
 
 
 def _by_step(results: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -73,6 +77,19 @@ def _print_results(results: Mapping[str, Any], *, title: str) -> None:
     failed = results.get("failed_cells")
     if failed:
         _print_failed(failed)
+
+
+def _print_reproduction(words: ReproductionWords) -> None:
+    """Print the figures beside those of the paper, what is assumed, and what the run cost."""
+    print_table(
+        ("figure", "paper", "here", "over", "how", "what has to hold", ""),
+        [(one.quantity, one.paper, one.ours, one.over, one.way, one.rule, one.verdict) for one in words.figures],
+        title=f"beside {words.paper}: {words.verdict or 'nothing has to hold'}; notes and sources are in the report",
+    )
+    if words.assumed:
+        print_table(("assumed",), [(sentence,) for sentence in words.assumed])
+    if words.costs:
+        print_table(("cost", "value", "what it is"), [(one.label, one.text, one.meaning) for one in words.costs])
 
 
 def _print_failed(failed: Sequence[Mapping[str, Any]]) -> None:

@@ -9,23 +9,25 @@ import os
 import re
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import pyvisa
 from pyvisa.constants import StatusCode
 
 from labctl.replay.answering import ReplayLibrary
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.slow
 
 SMU = "TCPIP0::192.0.2.11::inst0::INSTR"
 QUESTION = "print(smua.measure.i())"
 RACK = Path(__file__).parents[1] / "system" / "rack_4x4"
+# two lines each: some are put into words and written in every turn
+EACH = 34
 # what PyVISA itself takes for a question, on the core on which 50,000 a second were asked for: 142,000 a second
 MOST_OF_PYVISA = 142.0 / 50.0
 
@@ -109,28 +111,29 @@ def test_strict_replay_takes_little_more_than_pyvisa_itself(tmp_path):
     assert ratio < MOST_OF_PYVISA
 
 
-def recording_costs(smu, clock, *, each, turns):
-    """Return the part that the recorder adds to a question, each time with and without it in turn."""
+def recording_costs(smu, *, turns):
+    """Return seconds of a question in process and on the wall, recorded and not: (cpu, wall) for each, in turn."""
     recorder = smu.visalib
-    parts = []
+    times = {recorder: [], recorder._inner: []}
     smu.query(QUESTION)
-    for _ in range(turns):
-        times = []
-        for library in (recorder, recorder._inner):
+    for turn in range(turns):
+        # who is first changes, so that neither always comes after the other
+        for library in list(times)[:: 1 if turn % 2 else -1]:
             smu.visalib = library
-            begun = clock()
-            for _ in range(each):
+            begun = time.process_time(), time.perf_counter()
+            for _ in range(EACH):
                 smu.query(QUESTION)
-            times.append(clock() - begun)
-        parts.append(times[0] / times[1] - 1.0)
+            ended = time.process_time(), time.perf_counter()
+            times[library].append([(end - begin) / EACH for begin, end in zip(begun, ended, strict=True)])
     smu.visalib = recorder
-    return statistics.median(parts)
+    return np.array(times[recorder]), np.array(times[recorder._inner])
 
 
 def test_recording_in_process_adds_no_more_than_a_fifth(tmp_path):
     manager, smu = opened(f"record:{tmp_path / 't.jsonl'}>tiox-32x32@labctl@labctl")
-    part = recording_costs(smu, time.process_time, each=100, turns=31)
+    recorded, bare = recording_costs(smu, turns=91)
     manager.close()
+    part = np.median(recorded[:, 0] / bare[:, 0]) - 1.0
     print(f"\nrecording adds {100 * part:.1f} % to {QUESTION} in process")
     assert part < 0.20
 
@@ -145,14 +148,21 @@ def test_recording_over_a_socket_adds_no_more_than_a_twentieth(tmp_path):
         said = json.loads(next(line for line in process.stdout if line.startswith("{")))
         resource = re.search(r'resource = "(TCPIP[^"]*)"', Path(said["file"]).read_text())[1]
         manager, smu = opened(f"record:{tmp_path / 't.jsonl'}>@py@labctl", resource)
-        part = recording_costs(smu, time.perf_counter, each=20, turns=101)
+        recorded, bare = recording_costs(smu, turns=120)
         manager.close()
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
-    # the issue asks for 5 %; 5.1 % was seen, so it is printed, not promised
-    print(f"\nrecording adds {100 * part:.1f} % to {QUESTION} over a socket")
-    assert part < 1.0
+    # the time of the processor that it adds, beside the time of an answer, each at its shortest: what else the
+    # machine does counts neither here nor there
+    (recorded_s, _), (bare_s, answer_s) = recorded.min(axis=0), bare.min(axis=0)
+    part = (recorded_s - bare_s) / answer_s
+    on_the_wall = np.median(recorded[:, 1] / bare[:, 1]) - 1.0
+    print(
+        f"\nrecording adds {1e6 * (recorded_s - bare_s):.1f} us of the processor to {1e6 * answer_s:.0f} us of "
+        f"{QUESTION} over a socket, {100 * part:.1f} % (median of the time that passed: {100 * on_the_wall:.1f} %)"
+    )
+    assert part < 0.05
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")

@@ -2,8 +2,9 @@
 
 Authority: the issue's figures: event-loop lag p99 at most 50 ms and at most 250 ms while a run writes 1,000 points/s
 and 1,000,000 points are shown; at most 1 MB of memory per 1,000,000 points watched; a table of 1,000,000 rows in at
-most 200 ms. They depend on the machine and are printed; asserted is that all points are shown. PyMeasure's plot gets
-100,000 points and its table 5,000 rows: more of either takes minutes.
+most 200 ms. Times depend on the machine and are printed; asserted is that all of twice as many points are shown, and
+that the second million, which fills no buffer for the first time, grows the memory by no more than 1 MB. PyMeasure's
+plot gets 100,000 points and its table 5,000 rows: more of either takes minutes.
 ``pytest tests/benchmarks/test_window_speed.py -m slow -s`` shows the figures.
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).with_name("window_speed")
-POINTS, RATE, SECONDS = 1_000_000, 1000, 20
+POINTS, RATE, SECONDS = 2_000_000, 1000, 20
 THEIR_POINTS, THEIR_ROWS = 100_000, 5_000
 
 
@@ -35,7 +36,7 @@ def measured(script, folder, *arguments):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_window_shows_all_points_while_a_run_grows(tmp_path):
     before = os.getloadavg()[0]
@@ -51,7 +52,8 @@ def test_window_shows_all_points_while_a_run_grows(tmp_path):
         ("lag p99, reading (ms)", ours["catching_up"]["p99_ms"], float("nan")),
         ("lag max, reading (ms)", ours["catching_up"]["max_ms"], theirs["opens_ms"]),
         ("read (points/s)", ours["catching_up"]["points_per_s"], 1000.0 * THEIR_POINTS / theirs["opens_ms"]),
-        ("memory (MB per million points)", ours["memory_mb_per_million"], theirs["memory_mb_per_million"]),
+        ("memory of the first million (MB)", ours["first_half_mb_per_million"], theirs["memory_mb_per_million"]),
+        ("memory of the second million (MB)", ours["memory_mb_per_million"], theirs["memory_mb_per_million"]),
         ("table rows", ours["table_rows"], theirs["table_rows"]),
         ("table opens (ms)", ours["table_opens_ms"], theirs["table_opens_ms"]),
         ("slowest jump in the table (ms)", ours["table_jumps_ms"], float("nan")),
@@ -65,4 +67,5 @@ def test_window_shows_all_points_while_a_run_grows(tmp_path):
     assert ours["shown"] == ours["written"] == ours["table_rows"]
     assert ours["written"] >= POINTS + 0.9 * RATE * SECONDS
     assert ours["live"]["samples"] > 0
+    assert ours["memory_mb_per_million"] <= 1.0
     assert theirs["shown"] >= THEIR_POINTS

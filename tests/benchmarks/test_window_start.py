@@ -109,7 +109,7 @@ def told(what, marks):
     return f"{what:34s}" + "".join(f"{statistics.median(one[name] for one in marks):10.2f}" for name in names)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_newcomer_sees_a_curve_soon_after_the_start(curve, tmp_path, monkeypatch):
     theirs = [start(PYMEASURE) for _ in range(TIMES)]
     at_once = [curve(f"at-once-{number}", 0.0) for number in range(TIMES)]

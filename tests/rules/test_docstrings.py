@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,11 @@ FOLDERS = ("labctl", "instruments/labctl_instruments", "procedures/labctl_proced
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 # quantities carry their unit in the name; their docstring then needs no second mention
 UNIT_SUFFIXES = r"_(v|a|s|ohm|hz|j|k|c|w|f|m|plc)$"
+
+
+@cache
+def tree_of(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def public_functions(tree):
@@ -44,7 +50,7 @@ def inherits_docstring(node, owner):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_public_names_are_documented(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     offences = []
     if not ast.get_docstring(tree):
         offences.append("the module has no docstring")
@@ -76,7 +82,7 @@ def test_public_names_are_documented(path):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_float_parameters_of_public_functions_tell_their_unit(path):
     offences = []
-    for name, node, _ in public_functions(ast.parse(path.read_text(encoding="utf-8"))):
+    for name, node, _ in public_functions(tree_of(path)):
         text = ast.get_docstring(node) or ""
         for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
             annotation = ast.unparse(arg.annotation) if arg.annotation else ""

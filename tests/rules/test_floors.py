@@ -1,6 +1,7 @@
 """Who may look into whom: the table of floors, as a test. Authority: the project's architecture plan."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,11 @@ PACKAGES = {
 }
 
 
+@cache
+def tree_of(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def all_modules():
     for package, folder in PACKAGES.items():
         for path in sorted(folder.rglob("*.py")):
@@ -67,7 +73,7 @@ def all_modules():
 
 
 def imported_names(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -113,7 +119,7 @@ def test_heavy_library_stays_out_of_module_level(heavy):
         module, path = param.values
         if module.startswith(("labctl.gui",)):
             continue
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in tree_of(path).body:
             names = []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
