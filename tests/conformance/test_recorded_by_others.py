@@ -38,10 +38,10 @@ def served(tmp_path, monkeypatch):
     resource = re.search(r'resource = "(TCPIP[^"]*)"', Path(said["file"]).read_text())[1]
 
     # on a computer that has compiled nothing yet the first measurement takes longer than their time-out of 2 s
-    with pyvisa.ResourceManager("@py") as manager:
-        first = manager.open_resource(resource, timeout=120_000, read_termination="\n", write_termination="\n")
-        first.query("print(smua.measure.i())")
-        first.close()
+    manager = pyvisa.ResourceManager("@py")
+    first = manager.open_resource(resource, timeout=120_000, read_termination="\n", write_termination="\n")
+    first.query("print(smua.measure.i())")
+    manager.close()
 
     def end():
         process.send_signal(signal.SIGTERM)
