@@ -299,9 +299,9 @@ def test_energies_are_those_of_the_rows(home):
         first_s = np.diff(time_s).mean()
         energy_j = trapezoid(power_w, time_s) + power_w[0] * first_s
         assert float(arrays[f"{polarity}_held_energy"][0, int(repeat)]) == pytest.approx(energy_j)
-        # a superlinear cell takes more than V^2 G t at low field says, never less than half
+        # the first sample stands for the short pulse; the cell goes on switching meanwhile, so that V^2 G t is no bound
         by_current_j = float(arrays[f"{polarity}_energy_by_current"][0, int(repeat)])
-        assert by_current_j > 0.5 * float(arrays[f"{polarity}_energy_by_conductance_before"][0, int(repeat)])
+        assert by_current_j == pytest.approx(power_w[0] * 1e-4)
     assert found["set_held_energy_mean_reason"].startswith("a bootstrap interval")
 
 
