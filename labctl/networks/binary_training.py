@@ -10,17 +10,17 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from labctl.networks.adam import Adam
 from labctl.networks.binary_network import BinaryNetwork
 from labctl.networks.bridges import bias_cells
 from labctl.networks.images import Images
+from labctl.networks.perceptron import cross_entropy_slope
 
 __all__ = ["train_binary_network"]
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
-# D. P. Kingma, J. Ba, "Adam", ICLR 2015: the values that the paper recommends
-_BETA_1, _BETA_2, _TINY = 0.9, 0.999, 1e-8
 # of BatchNorm in PyTorch
 _EPSILON = np.float32(1e-5)
 
@@ -72,24 +72,17 @@ def train_binary_network(
         rng.uniform(-(before**-0.5), before**-0.5, (before, after)).astype(np.float32)
         for before, after in pairwise(sizes)
     ]
-    first, second = ([np.zeros_like(layer) for layer in latent] for _ in range(2))
     steps_total = epochs * (len(images.y_train) // batch)
-    step = 0
+    adam = Adam(latent, learning_rate=learning_rate, steps_total=steps_total)
     for _ in range(epochs):
         order = rng.permutation(len(images.y_train))
         for begin in range(0, len(order) - batch + 1, batch):
             chosen = order[begin : begin + batch]
-            slopes = _slopes(latent, images.x_train[chosen], images.y_train[chosen])
-            step += 1
-            rate = learning_rate * (1.0 - 0.9 * step / steps_total)
-            for place, slope in enumerate(slopes):
-                first[place] += np.float32(1.0 - _BETA_1) * (slope - first[place])
-                second[place] += np.float32(1.0 - _BETA_2) * (slope * slope - second[place])
-                size = np.sqrt(second[place] / np.float32(1.0 - _BETA_2**step)) + np.float32(_TINY)
-                latent[place] -= np.float32(rate / (1.0 - _BETA_1**step)) * first[place] / size
-                np.clip(latent[place], -1.0, 1.0, out=latent[place])
-            if step % 20 == 0:
-                report(step / steps_total)
+            adam.step(_slopes(latent, images.x_train[chosen], images.y_train[chosen]))
+            for layer in latent:
+                np.clip(layer, -1.0, 1.0, out=layer)
+            if adam.steps % 20 == 0:
+                report(adam.steps / steps_total)
     report(1.0)
     return _folded(latent, images, {"images": images.name, "seed": seed, "epochs": epochs, "batch": batch})
 
@@ -105,7 +98,7 @@ def _limit(layer: int, weights: FloatArray, layers: int) -> float:
 
 def _slopes(latent: Sequence[FloatArray], inputs: FloatArray, classes: IntArray) -> list[FloatArray]:
     """Return the gradients of the cross entropy of the latent weights."""
-    layers, count = len(latent), np.float32(len(classes))
+    layers = len(latent)
     binary = [_sign(layer) for layer in latent]
     given, scaled, scales, free = [inputs], [], [], []
     for layer, weights in enumerate(binary):
@@ -115,10 +108,7 @@ def _slopes(latent: Sequence[FloatArray], inputs: FloatArray, classes: IntArray)
         scales.append(np.float32(1.0) / np.sqrt(sums.var(axis=0) + _EPSILON))
         scaled.append((sums - np.clip(mean, -limit, limit)) * scales[-1])
         given.append(_sign(scaled[-1]))
-    error = np.exp(scaled[-1] - scaled[-1].max(axis=1, keepdims=True))
-    error /= error.sum(axis=1, keepdims=True)
-    error[np.arange(len(classes)), classes] -= np.float32(1.0)
-    error /= count
+    error = cross_entropy_slope(scaled[-1], classes)
     slopes: list[FloatArray] = []
     for layer in reversed(range(layers)):
         # through mean and variance of the batch; a mean that its bias cells do not reach stays where it is

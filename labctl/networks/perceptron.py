@@ -12,17 +12,16 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from labctl.networks.adam import Adam
 from labctl.networks.images import Images
 
-__all__ = ["Perceptron", "WeightsUsed", "classified", "drawn_perceptron", "train_perceptron"]
+__all__ = ["Perceptron", "WeightsUsed", "classified", "cross_entropy_slope", "drawn_perceptron", "train_perceptron"]
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 WeightsUsed = Callable[[int, FloatArray], FloatArray]
 """Takes the number of a layer and its stored weights, shape (inputs, outputs), and returns those that are used."""
 
-# D. P. Kingma, J. Ba, "Adam", ICLR 2015: the values that the paper recommends
-_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8
 # images in one product: bounds the memory of an inference
 _AT_ONCE = 2000
 
@@ -199,9 +198,8 @@ def train_perceptron(
     origin = drawn if start is None else start
     values: list[FloatArray] = [layer.copy() for layer in (*origin.weights, *origin.biases)]
     layers = len(sizes) - 1
-    first, second = ([np.zeros_like(value) for value in values] for _ in range(2))
     steps_total = epochs * (len(images.y_train) // batch)
-    step = 0
+    adam = Adam(values, learning_rate=learning_rate, steps_total=steps_total)
     for _ in range(epochs):
         order = rng.permutation(len(images.y_train))
         for begin in range(0, len(order) - batch + 1, batch):
@@ -210,29 +208,38 @@ def train_perceptron(
                 values[layer] if weights_used is None else weights_used(layer, values[layer]) for layer in range(layers)
             ]
             slopes = _slopes(Perceptron(tuple(used), tuple(values[layers:])), images, chosen)
-            step += 1
-            rate = learning_rate * (1.0 - 0.9 * step / steps_total)
-            for place, slope in enumerate(slopes):
-                if place >= layers and not has_bias:
-                    continue
-                first[place] += np.float32(1.0 - _BETA_1) * (slope - first[place])
-                second[place] += np.float32(1.0 - _BETA_2) * (slope * slope - second[place])
-                size = np.sqrt(second[place] / np.float32(1.0 - _BETA_2**step)) + np.float32(_EPSILON)
-                values[place] -= np.float32(rate / (1.0 - _BETA_1**step)) * first[place] / size
-            if step % 50 == 0:
-                report(step / steps_total)
+            adam.step(slopes if has_bias else slopes[:layers])
+            if adam.steps % 50 == 0:
+                report(adam.steps / steps_total)
     report(1.0)
     return Perceptron(tuple(values[:layers]), tuple(values[layers:]))
+
+
+def cross_entropy_slope(outputs: FloatArray, classes: IntArray) -> FloatArray:
+    """Return the gradient of the mean cross entropy behind a soft-max.
+
+    Parameters
+    ----------
+    outputs : ndarray of float32, shape (n, classes), unit 1
+        Before the soft-max.
+    classes : ndarray of int64, shape (n,)
+
+    Returns
+    -------
+    ndarray of float32, shape (n, classes), unit 1
+    """
+    error: FloatArray = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    error /= error.sum(axis=1, keepdims=True)
+    error[np.arange(len(classes)), classes] -= np.float32(1.0)
+    error /= np.float32(len(classes))
+    return error
 
 
 def _slopes(network: Perceptron, images: Images, chosen: IntArray) -> list[FloatArray]:
     """Return the gradients of the cross entropy: of the weights of each layer, then of the biases."""
     inputs = images.x_train[chosen]
     given = network.layer_outputs(inputs)
-    error = np.exp(given[-1] - given[-1].max(axis=1, keepdims=True))
-    error /= error.sum(axis=1, keepdims=True)
-    error[np.arange(len(chosen)), images.y_train[chosen]] -= np.float32(1.0)
-    error /= np.float32(len(chosen))
+    error = cross_entropy_slope(given[-1], images.y_train[chosen])
     of_weights: list[FloatArray] = []
     of_biases: list[FloatArray] = []
     for layer in reversed(range(len(network.weights))):

@@ -18,7 +18,7 @@ ROOTS = {
     "pyvisa_replay": ROOT / "mock",
     "labctl_data": ROOT / "data",
 }
-DATA_SUFFIXES = {".toml", ".csv", ".json", ".jsonl", ".lua", ".html", ".css", ".sqlite", ".typed"}
+DATA_SUFFIXES = {".toml", ".csv", ".json", ".jsonl", ".lua", ".html", ".css", ".npz", ".sqlite", ".typed"}
 
 
 # what a checkout gathers beside its sources; looked at only where git does not say what belongs to the project
