@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from labctl.networks.images import load_images
+from labctl.networks.quantised_network import QuantisedNetwork
 from labctl.run import execute_procedure
 from labctl.store import export
 from labctl_procedures import find_procedure
@@ -31,14 +32,21 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """Run it once: the run, the rows of its CSV, and the weights of the first network."""
-    place = tmp_path_factory.mktemp("rvc")
+    """Run it once: the run, the rows of its CSV, the weights of the networks, and the cells put into the first one."""
+    place, put_in = tmp_path_factory.mktemp("rvc"), []
+    with_cells = QuantisedNetwork.with_cells
+
+    def noted(network, part, conductance_s):
+        put_in.append(conductance_s.copy())
+        return with_cells(network, part, conductance_s)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LABCTL_HOME", str(place / "home"))
+        patch.setattr(QuantisedNetwork, "with_cells", noted)
         run = execute_procedure(find_procedure("system.rvc_3bit"), STATION, SMALL, out=place / "runs")
     with export(run, "csv", place / "run.csv").open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
-    return run, rows, sorted((place / "home" / "networks").glob("*.npz"))
+    return run, rows, sorted((place / "home" / "networks").glob("*.npz")), put_in
 
 
 def figures(run):
@@ -62,7 +70,7 @@ def cells_of(rows):
 
 
 def test_errors_and_yield_follow_from_the_exported_rows(done):
-    run, rows, _ = done
+    run, rows, *_ = done
     found, cells = figures(run), cells_of(rows)
     assert len(cells) == 8
     good = [cell for cell in cells.values() if abs(cell["verified"] / cell["target"] - 1.0) <= TOLERANCE]
@@ -110,7 +118,7 @@ def first_network(files, run, images):
 
 
 def test_accuracies_follow_from_the_weights_and_the_exported_rows(done):
-    run, rows, files = done
+    run, rows, files, put_in = done
     images, found = load_images("digits"), figures(run)
     assert len(files) == 2
     network = first_network(files, run, images)
@@ -130,6 +138,9 @@ def test_accuracies_follow_from_the_weights_and_the_exported_rows(done):
     for (row, column), cell in cells_of(rows).items():
         assert cell["target"] == pytest.approx(conductance[row, column])
         conductance[row, column] = cell["read"]
+    # eight cells of 640 move no accuracy by much: they must have been put in
+    (cells_s,) = put_in
+    assert cells_s[:2, :4] == pytest.approx(conductance[:2, :4])
     last = whole * step
     last[units] = (conductance[:, 0::2] - conductance[:, 1::2]) / 25e-6 * step
     in_place = right([layers[0][0] * layers[0][1], last], biases, images)
