@@ -127,7 +127,11 @@ def traffic_import(
 
     if form not in FORMATS:
         raise typer.BadParameter(f"--format must be one of {', '.join(FORMATS)}, got {form!r}")
-    typer.echo(f"{out}: {import_recording(file, out, form, resource=resource)} writes and reads")
+    found = import_recording(file, out, form, resource=resource)
+    typer.echo(f"{out}: {found.steps} writes and reads")
+    if found.left_out:
+        lines = ", ".join(map(str, found.left_out))
+        complain(f"{len(found.left_out)} left out, whose messages only a run of the test makes; lines {lines}")
 
 
 def traffic_export(

@@ -63,12 +63,15 @@ class ReplayLibrary(VisaLibraryBase):
         There once the resource manager is open.
     bench_info : dict or None
         What the recorded rack told of itself; a real one told nothing.
+    masked_serials : frozenset of str
+        Serial numbers that stand in it for others.
     replay_of : str
         The traffic file.
     """
 
     clock: RecordedClock
     bench_info: dict[str, Any] | None
+    masked_serials: frozenset[str]
     replay_of: str
 
     def __new__(cls, library_path: str | LibraryPath = "") -> "ReplayLibrary":
@@ -87,7 +90,10 @@ class ReplayLibrary(VisaLibraryBase):
                 f" '{library_path!s}@replay'"
             )
         path = library_path if isinstance(library_path, LibraryPath) else LibraryPath(library_path, "user specified")
-        # each resource manager begins at the first line
+        known = cls._registry.get((cls, path))
+        # as it was recorded: who asks again while something is open goes on, else it begins at the first line
+        if isinstance(known, cls) and known._numbers and not known._refusal:
+            return known
         cls._registry.pop((cls, path), None)
         library = super().__new__(cls, path)
         assert isinstance(library, cls)
@@ -118,9 +124,10 @@ class ReplayLibrary(VisaLibraryBase):
         self._chunks = self._file.chunks()
         self._is_quick = not self._chosen
         if "lenient" in self._chosen:
-            self._book = Answers(self._file.operations())
+            self._book = Answers(self._file)
         self.clock = RecordedClock()
         self.bench_info = self._file.header.get("bench")
+        self.masked_serials = frozenset(self._file.header.get("masked_serials", ()))
         self.replay_of = str(self._path.absolute())
         self._start_s = time.monotonic()
         session = VISARMSession(self._next_handle())
@@ -158,11 +165,10 @@ class ReplayLibrary(VisaLibraryBase):
 
     def close(self, session: VISASession | VISARMSession | VISAEventContext) -> StatusCode:
         """Close a session, an event, or with the resource manager the file (viClose)."""
-        number = self._numbers.get(int(session))
+        number = self._numbers.pop(int(session), None)
         if number is not None:
             if self._book is None and not self._refusal:
                 self._next("close", number)
-            self._numbers.pop(int(session))
         elif self._file is not None and int(session) == 1:
             self._file.close()
         return self.handle_return_value(None, StatusCode.success)

@@ -1,15 +1,16 @@
 """Recordings of other programs as traffic files.
 
-``pymeasure``: the literal pairs of ``expected_protocol`` in a Python test file, which is read, never run (seen:
-PyMeasure 0.16, ``pymeasure/test.py``; messages stand there without terminators). ``io-trace``: what NI I/O Trace saves
-as text or CSV. Seen: NI's help, which names the columns; assumed: the form of a call, ``3. viWrite (GPIB0::22::INSTR
-(0x00A1), "*IDN?.", 6 (0x6), 6 (0x6))``, and that a dot at the end stands for a line feed. ``scpi-replay``: a cassette,
-one JSON object a line. Seen: its description (JSON lines, raw socket); assumed: the names of the members, of which
-those that such files use are tried; a line that fits none is refused. Not here: the format that is written
+``pymeasure``: the pairs of ``expected_protocol`` in a Python test file, which is read, never run (seen: PyMeasure 0.16
+and the tests of all its drivers; messages stand there without terminators). ``io-trace``: what NI I/O Trace saves as
+text or CSV. Seen: NI's help, which names the columns and the form of times; published text logs: four lines a call
+(``4209.  Name (arguments, 12 (0xC))``, process, start time, status), resource and buffer in the arguments, formatted
+I/O as ``Formatted viWrite``. Assumed: the order of the arguments of viWrite and viRead, ``(GPIB0::22::INSTR (0x00A1),
+"*IDN?.", 6 (0x6), 6 (0x6))``, and that a dot at the end stands for a line feed. ``scpi-replay``: a cassette, one JSON
+object a line. Seen: its description (JSON lines, raw socket); assumed: the names of the members, of which those that
+such files use are tried; a line that fits none is refused. Not here: the format that is written
 (:mod:`labctl.replay.traffic`).
 """
 
-import ast
 import csv
 import json
 import re
@@ -19,17 +20,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from labctl.errors import ReplayError
-from labctl.replay.traffic import new_traffic_file, written_bytes
+from labctl.replay.protocol_pairs import protocols_in
+from labctl.replay.writing import new_traffic_file, written_bytes
 
-__all__ = ["FORMATS", "import_recording"]
+__all__ = ["FORMATS", "Imported", "import_recording"]
 
 _LINE_FEED = b"\n"
 _COUNT = 20480
-_CALL = re.compile(r"^\s*(?P<number>\d+)\.?\s+(?P<name>vi\w+)\s*\((?P<rest>.*)\)\s*$")
+_CALL = re.compile(r"^\s*(?P<number>\d+)\.?\s+(?:Formatted )?(?P<name>vi\w+)\s*\((?P<rest>.*)\)\s*$")
 _BUFFER = re.compile(r'"(?P<text>.*)"\s*,\s*(?P<asked>\d+)[^,]*(?:,\s*(?P<done>\d+).*)?$', re.DOTALL)
 _RESOURCE = re.compile(r"^\s*\"?(?P<name>[A-Za-z]+\d*::[^\s\",(]+)")
 _START = re.compile(r"Start Time:\s*(?P<time>[\d:.,]+)")
-_STATUS = re.compile(r"Status:\s*(?:0x(?P<hex>[0-9A-Fa-f]+)|(?P<number>-?\d+))")
+_STATUS = re.compile(r"Status:\s*(?P<code>\S+)")
 # members of a cassette, the likeliest first
 _SENT = ("cmd", "command", "request", "query", "tx", "send", "sent", "write")
 _RECEIVED = ("resp", "response", "reply", "answer", "rx", "recv", "received", "read")
@@ -48,7 +50,28 @@ class _Step(NamedTuple):
     status: int = 0
 
 
-def import_recording(source: Path, target: Path, form: str, *, resource: str = "") -> int:
+class _LeftOut(NamedTuple):
+    """A line whose messages are not to be had."""
+
+    line: int
+
+
+class Imported(NamedTuple):
+    """What came of another program's recording.
+
+    Attributes
+    ----------
+    steps : int
+        Writes and reads.
+    left_out : tuple of int
+        Lines of the source whose messages are made by running it, which is not done.
+    """
+
+    steps: int
+    left_out: tuple[int, ...]
+
+
+def import_recording(source: Path, target: Path, form: str, *, resource: str = "") -> Imported:
     """Write a recording of another program as a traffic file.
 
     Parameters
@@ -62,8 +85,7 @@ def import_recording(source: Path, target: Path, form: str, *, resource: str = "
 
     Returns
     -------
-    int
-        How many writes and reads it has.
+    Imported
 
     Raises
     ------
@@ -74,7 +96,9 @@ def import_recording(source: Path, target: Path, form: str, *, resource: str = "
         text = source.read_text(encoding="utf-8-sig", errors="strict")
     except (OSError, UnicodeDecodeError) as error:
         raise ReplayError(f"{source}: cannot be read as text: {error}; name a file of the form {form!r}") from error
-    steps = list(FORMATS[form](source, text, resource))
+    found = list(FORMATS[form](source, text, resource))
+    steps = [one for one in found if isinstance(one, _Step)]
+    left_out = tuple(one.line for one in found if isinstance(one, _LeftOut))
     if not steps:
         raise ReplayError(f"{source}: has nothing of the form {form!r} in it; the forms are {', '.join(FORMATS)}")
     numbers: dict[str, int] = {}
@@ -91,47 +115,28 @@ def import_recording(source: Path, target: Path, form: str, *, resource: str = "
             out.write(f'{{"op":"{step.op}","s":{number},"t":{step.time_s!r}{status},{data}{count}}}\n')
         for number in numbers.values():
             out.write(f'{{"op":"close","s":{number},"t":{steps[-1].time_s!r}}}\n')
-    return len(steps)
+    return Imported(len(steps), left_out)
 
 
-def _of_pymeasure(source: Path, text: str, resource: str) -> Iterator[_Step]:
+def _of_pymeasure(source: Path, text: str, resource: str) -> Iterator[_Step | _LeftOut]:
     try:
-        tree = ast.parse(text)
+        protocols = list(protocols_in(text))
     except SyntaxError as error:
         raise ReplayError(f"{source}: line {error.lineno} is no Python: {error.msg}") from error
-    named = {
-        target.id: node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_protocol(node.func)]
     number = 0
-    for call in calls:
-        given = call.args[1] if len(call.args) > 1 else None
-        given = named.get(given.id) if isinstance(given, ast.Name) else given
-        try:
-            pairs = ast.literal_eval(given) if given is not None else None
-        except ValueError:
-            pairs = None
-        if not isinstance(pairs, (list, tuple)):
-            # a test that is run with several sets of pairs: they are no literals of the call
+    for line, pairs in protocols:
+        if pairs is None:
+            yield _LeftOut(line)
             continue
         number += 1
         name = resource or f"GPIB0::{number}::INSTR"
         for pair in pairs:
             if not (isinstance(pair, (list, tuple)) and len(pair) == 2):
-                raise ReplayError(f"{source}: line {call.lineno}: {pair!r} is no pair of a message and an answer")
+                raise ReplayError(f"{source}: line {line}: {pair!r} is no pair of a message and an answer")
             for op, message in zip("wr", pair, strict=True):
                 if message is not None:
                     data = message if isinstance(message, bytes) else str(message).encode("latin-1")
                     yield _Step(name, op, data + _LINE_FEED, 0.0)
-
-
-def _is_protocol(called: ast.expr) -> bool:
-    name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-    return name == "expected_protocol"
 
 
 def _of_io_trace(source: Path, text: str, resource: str) -> Iterator[_Step]:
@@ -165,25 +170,35 @@ def _calls(source: Path, text: str) -> Iterator[tuple[str, str, str, float, int]
         for row in csv.DictReader(lines[lines.index(header) :]):
             found = _CALL.match(f"{row.get('Number') or 0} {row.get('Description') or ''}")
             if found:
-                yield found["number"], found["name"], found["rest"], _clock_s(row.get("Time") or ""), 0
+                status = _code(row.get("Status") or "0")
+                yield found["number"], found["name"], found["rest"], _clock_s(row.get("Time") or ""), status
         return
     calls = [(place, found) for place, line in enumerate(lines) if (found := _CALL.match(line))]
     ends = [place for place, _ in calls[1:]] + [len(lines)]
     for (place, found), end in zip(calls, ends, strict=True):
         told = "\n".join(lines[place + 1 : end])
-        start, status = _START.search(told), _STATUS.search(told)
-        code = 0 if status is None else int(status["hex"], 16) if status["hex"] else int(status["number"])
-        # a 32-bit pattern is a signed number
-        code -= (code >= 1 << 31) << 32
+        start, ended = _START.search(told), _STATUS.search(told)
+        code = _code(ended["code"] if ended else "0")
         yield found["number"], found["name"], found["rest"], _clock_s(start["time"] if start else ""), code
 
 
+def _code(text: str) -> int:
+    try:
+        code = int(text.split()[0], 0)
+    except ValueError:
+        return 0
+    # a 32-bit pattern is a signed number
+    return code - ((code >= 1 << 31) << 32)
+
+
 def _clock_s(text: str) -> float:
+    """Hours, minutes, seconds; the columns have milliseconds as a fourth number."""
     try:
         parts = [float(part) for part in text.replace(",", ".").split(":")]
     except ValueError:
         return 0.0
-    return sum(part * 60.0**power for power, part in enumerate(reversed(parts[-3:])))
+    thousandths = parts.pop() if len(parts) == 4 else 0.0
+    return sum(part * 60.0**power for power, part in enumerate(reversed(parts))) + thousandths / 1000.0
 
 
 def _of_scpi_replay(source: Path, text: str, resource: str) -> Iterator[_Step]:
@@ -232,7 +247,7 @@ def _bytes(entry: Mapping[str, Any], names: Iterable[str]) -> bytes | None:
     return None
 
 
-FORMATS: Mapping[str, Callable[[Path, str, str], Iterator[_Step]]] = {
+FORMATS: Mapping[str, Callable[[Path, str, str], Iterator[_Step | _LeftOut]]] = {
     "pymeasure": _of_pymeasure,
     "io-trace": _of_io_trace,
     "scpi-replay": _of_scpi_replay,

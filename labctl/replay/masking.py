@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from labctl.errors import ReplayError
-from labctl.replay.traffic import TrafficFile, written_bytes
+from labctl.replay.traffic import TrafficFile
+from labctl.replay.writing import written_bytes
 
 __all__ = ["SECRETS", "Masked", "mask_recording"]
 
@@ -46,7 +47,7 @@ class Masked:
     def of_serial(self, serial: str) -> None:
         """Find another number for a serial number, as long as it is; "0" means that there is none."""
         serial = serial.strip().strip('"')
-        if len(serial) >= _LEAST_SERIAL and serial not in self.serials:
+        if len(serial) >= _LEAST_SERIAL and serial not in self.serials and serial.strip("#"):
             number = str(len(self.serials) + 1)
             self.serials[serial] = "0" * (len(serial) - len(number)) + number
 
@@ -83,7 +84,7 @@ def mask_recording(source: Path, target: Path, secrets: Sequence[str] = ()) -> M
     names = _NameMask(found)
     try:
         with TrafficFile(source) as file, target.open("x", encoding="ascii", newline="\n") as out:
-            out.write(json.dumps(_header(file.header, names)) + "\n")
+            out.write(json.dumps(_header(file.header, names, found)) + "\n")
             for done in file.operations():
                 facts = {key: value for key, value in done.facts.items() if key not in ("d", "x")}
                 for key in ("resource", "v"):
@@ -151,7 +152,9 @@ def _serials_of(question: bytes, answer: bytes, found: Masked) -> None:
         for part in text.split(";"):
             fields = part.split(",")
             if len(fields) == 4:
-                found.of_serial(fields[2])
+                # Lake Shore: that of the instrument and that of an option card, "#######" where there is none
+                for serial in fields[2].split("/"):
+                    found.of_serial(serial)
     elif _ASKS_SERIAL.search(question) and re.fullmatch(r"[\w\"-]+", text):
         found.of_serial(text)
 
@@ -166,12 +169,12 @@ def _without_secrets(data: bytes, patterns: Iterable[re.Pattern[bytes]], found: 
     return data
 
 
-def _header(header: Mapping[str, Any], names: _NameMask) -> dict[str, Any]:
-    """The header without folders, which name people."""
+def _header(header: Mapping[str, Any], names: _NameMask, found: Masked) -> dict[str, Any]:
+    """The header without folders, which name people; it says which serial numbers are none."""
     masked = json.loads(names.text(json.dumps(dict(header))))
     library, bench = masked.get("library"), masked.get("bench")
     if isinstance(library, str) and "/" in library:
         masked["library"] = library.rpartition("/")[2]
     if isinstance(bench, dict) and isinstance(bench.get("file"), str):
         bench["file"] = Path(bench["file"]).name
-    return dict(masked)
+    return {**masked, "masked_serials": sorted({*masked.get("masked_serials", ()), *found.serials.values()})}

@@ -2,7 +2,7 @@
 
 ``pyvisa.ResourceManager("record:traffic.jsonl>@py@labctl")`` records over ``"@py"``; what stands behind ``>`` is any
 VISA library that PyVISA takes, such as ``tiox-32x32@labctl``. A station file may leave the last ``@labctl`` out.
-Not here: the format (:mod:`labctl.replay.traffic`).
+Not here: the format (:mod:`labctl.replay.traffic`), putting it into the file (:mod:`labctl.replay.writing`).
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from pyvisa.util import LibraryPath
 
 from labctl.clock import Clock, VirtualClock, WallClock
 from labctl.errors import ReplayError
-from labctl.replay.traffic import TrafficWriter
+from labctl.replay.writing import TrafficWriter
 
 __all__ = ["PREFIX", "OperationClock", "RecordingLibrary"]
 
@@ -89,7 +89,10 @@ class RecordingLibrary(VisaLibraryBase):
                 f"{str(library_path)!r}"
             )
         path = library_path if isinstance(library_path, LibraryPath) else LibraryPath(library_path, "user specified")
-        # each resource manager has a file of its own
+        known = cls._registry.get((cls, path))
+        # programs that ask for a resource manager for each instrument get one recording, as PyVISA gives one manager
+        if isinstance(known, cls) and known._numbers:
+            return known
         cls._registry.pop((cls, path), None)
         library = super().__new__(cls, path)
         assert isinstance(library, cls)
@@ -177,6 +180,9 @@ class RecordingLibrary(VisaLibraryBase):
         status = self._inner.close(session)
         if number is not None:
             self._note("close", number, status)
+            # a program that never closes the resource manager may read the file now
+            if self._writer is not None and not self._numbers:
+                self._writer.flush()
         return self.handle_return_value(session, status)
 
     def read(self, session: VISASession, count: int) -> tuple[bytes, StatusCode]:

@@ -60,3 +60,25 @@ def test_recording_is_simulated_and_answers_instead_of_the_bench(labctl, homes):
     replayed = labctl("run", "read_array", "-s", "single-device", "--replay", recording, "--json", "-q")
     assert replayed.code == 0, replayed.err
     assert replayed.json()["status"] == "finished"
+
+
+def test_masked_recording_answers_the_station_that_names_the_true_serial_numbers(labctl, homes):
+    masked = homes / "masked.jsonl"
+    assert labctl("traffic", "mask", FOLDER / "read_array.jsonl", "-o", masked).code == 0
+    text = masked.read_text(encoding="ascii")
+    assert "04500001" not in text
+    assert "LSA0001" not in text
+    replayed = labctl("run", "read_array", "-s", "single-device", "--replay", masked, "--json", "-q")
+    assert replayed.code == 0, replayed.err
+    plain = labctl("run", "read_array", "-s", "single-device", "--replay", FOLDER / "read_array.jsonl", "--json", "-q")
+    first, second = (open_run(answer.json()["run_id"]) for answer in (plain, replayed))
+    assert second.rows() == first.rows()
+
+
+def test_recording_of_another_instrument_is_refused_by_its_serial_number(labctl, homes):
+    other = homes / "other.jsonl"
+    text = (FOLDER / "read_array.jsonl").read_text(encoding="ascii")
+    other.write_text(text.replace("LSA0001", "LSA0002"), encoding="ascii")
+    refused = labctl("run", "read_array", "-s", "single-device", "--replay", other, "-q")
+    assert refused.code != 0
+    assert "LSA0001 expected, LSA0002 answered" in refused.err

@@ -107,6 +107,22 @@ def test_lenient_replay_answers_in_any_order_and_refuses_what_was_never_asked(re
     manager.close()
 
 
+def test_programs_that_ask_for_a_manager_per_instrument_share_one_recording(tmp_path):
+    """PyVISA gives the same manager to whoever asks for the same library; QCoDeS asks once for each instrument."""
+    path = tmp_path / "t.jsonl"
+    answers = []
+    for library in (f"record:{path}>tiox-32x32@labctl@labctl", f"{path}@replay", f"{path}@replay"):
+        _, smu = opened(library)
+        manager, matrix = opened(library, MATRIX)
+        answers.append([smu.query("*IDN?"), matrix.query("*IDN?"), smu.query(QUESTIONS[1])])
+        # nobody closes the manager: what was recorded is in the file all the same, and a replay begins anew
+        smu.close()
+        matrix.close()
+        del manager
+    assert answers[1] == answers[2] == answers[0]
+    assert "707B" in answers[0][1]
+
+
 def test_time_out_and_status_byte_are_replayed(tmp_path):
     path = tmp_path / "t.jsonl"
     codes = []

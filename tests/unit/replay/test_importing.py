@@ -1,5 +1,7 @@
 """Recordings of other programs. Authority: the issue (scpi-replay cassettes, NI I/O Trace text and CSV, PyMeasure
-protocol pairs); PyMeasure's own ``expected_protocol``, which runs what was exported; NI's help for the columns.
+protocol pairs); PyMeasure's own ``expected_protocol``, which runs what was exported, and the forms in which the tests
+of its drivers give pairs; NI's help for columns and times, published text logs of NI I/O Trace for the lines of a call.
+No cassette of scpi-replay was to be had: those here are written from its description.
 """
 
 import runpy
@@ -42,9 +44,25 @@ IO_TRACE = """
 > Start Time: 14:35:12.500       Call Duration: 00:00:00.002
 > Status: 0x3FFF0005 (VI_SUCCESS_TERM_CHAR)
 """
+# as published logs have it: no marks in front, no colon behind the duration, a status in words
+IO_TRACE_PLAIN = """
+4209.  DAQReadNChanNSamp1DWfm ("_unnamedTask<1F>", 12 (0xC), {4.7491E-05,8.75428E-05,...}, "")
+Process ID: 0x00009DA8         Thread ID: 0x00005068
+Start Time: 14:35:12.0000      Call Duration 00:00:00.0000
+Status: 0
+4210.  Formatted viWrite (GPIB0::22::INSTR (0x00A1), "*IDN?.", 6 (0x6), 6 (0x6))
+Process ID: 0x00009DA8         Thread ID: 0x00005068
+Start Time: 14:35:12.2500      Call Duration 00:00:00.0000
+Status: 0
+4211.  viRead (GPIB0::22::INSTR (0x00A1), "Maker,M,1,2.", 1024 (0x400), 12 (0xC))
+Process ID: 0x00009DA8         Thread ID: 0x00005068
+Start Time: 14:35:12.5000      Call Duration 00:00:00.0000
+Status: 0x3FFF0005 (VI_SUCCESS_TERM_CHAR)
+"""
+# NI's help: hours : minutes : seconds : milliseconds
 IO_TRACE_CSV = """Number,Description,Status,Time,Duration
-1,"viWrite (GPIB0::22::INSTR (0x00A1), ""*IDN?."", 6 (0x6), 6 (0x6))",0,14:35:12.250,0.001
-2,"viRead (GPIB0::22::INSTR (0x00A1), ""Maker,M,1,2."", 1024 (0x400), 12 (0xC))",0,14:35:12.500,0.002
+1,"viWrite (GPIB0::22::INSTR (0x00A1), ""*IDN?."", 6 (0x6), 6 (0x6))",0,14:35:12:250,1
+2,"viRead (GPIB0::22::INSTR (0x00A1), ""Maker,M,1,2."", 1024 (0x400), 12 (0xC))",0x3FFF0005,14:35:12:500,2
 """
 CASSETTES = (
     '{"version": 1, "target": "192.0.2.1:5025"}\n{"t": 0.5, "cmd": "*IDN?", "resp": "Maker,M,1,2"}\n',
@@ -66,7 +84,8 @@ def said(operations):
 
 def test_pymeasure_pairs_become_sessions_and_nothing_is_run(tmp_path):
     count, header, operations, _ = imported(tmp_path, "pymeasure", PYMEASURE + "\nraise SystemExit\n")
-    assert count == 6
+    # the pairs of the third are a parameter of the test
+    assert count == (6, (11,))
     assert header["library"] == "imported from pymeasure"
     assert [one.facts["resource"] for one in operations if one.op == "open"] == [
         "GPIB0::1::INSTR",
@@ -82,7 +101,56 @@ def test_pymeasure_pairs_become_sessions_and_nothing_is_run(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("text", [IO_TRACE, IO_TRACE_CSV], ids=["text", "csv"])
+# each as it is found in the tests of PyMeasure's drivers
+MADE = """
+INIT = [("*RST", None)]
+pairs = [("WRONG", None)]; value = "WRONG"
+def test_sum():
+    with expected_protocol(Driver, INIT + [("A?", "1")]):
+        pass
+def test_starred():
+    with expected_protocol(Driver, [*INIT, ("B" + "?", b"x" * 2)]):
+        pass
+def test_element():
+    with expected_protocol(Driver, [INIT[0]]), expected_protocol(Driver, comm_pairs=[*INIT]):
+        pass
+def test_own_name():
+    pairs = [("C?", "3")]
+    pairs += [("D?", "4")]
+    with expected_protocol(Driver, pairs):
+        pass
+def test_other_own_name():
+    pairs = [("E?", "5")]
+    with expected_protocol(Driver, pairs):
+        pass
+def test_changed():
+    pairs = []
+    pairs.append((f"{F}?", "6"))
+    with expected_protocol(Driver, pairs):
+        pass
+@pytest.mark.parametrize("value", (1, 2))
+def test_parameter(value):
+    assert value
+    with expected_protocol(Driver, [("G?", value)]):
+        pass
+"""
+
+
+def test_pymeasure_pairs_are_put_together_as_the_test_does_and_what_it_makes_is_named(tmp_path):
+    count, _, operations, _ = imported(tmp_path, "pymeasure", MADE)
+    reset = ("w", b"*RST\n")
+    assert said(operations) == [
+        *(reset, ("w", b"A?\n"), ("r", b"1\n")),
+        *(reset, ("w", b"B?\n"), ("r", b"xx\n")),
+        reset,
+        *(("w", b"C?\n"), ("r", b"3\n"), ("w", b"D?\n"), ("r", b"4\n")),
+        *(("w", b"E?\n"), ("r", b"5\n")),
+    ]
+    # the lines of INIT[0], append and the parameter
+    assert count.left_out == (11, 25, 30)
+
+
+@pytest.mark.parametrize("text", [IO_TRACE, IO_TRACE_PLAIN, IO_TRACE_CSV], ids=["text", "published", "csv"])
 def test_io_trace_becomes_a_recording(text, tmp_path):
     _, _, operations, _ = imported(tmp_path, "io-trace", text)
     assert said(operations) == [("w", b"*IDN?\n"), ("r", b"Maker,M,1,2\n")]
@@ -91,8 +159,9 @@ def test_io_trace_becomes_a_recording(text, tmp_path):
     assert [one.wall_s for one in operations[1:3]] == [52512.25, 52512.5]
 
 
-def test_io_trace_keeps_the_status(tmp_path):
-    _, _, operations, _ = imported(tmp_path, "io-trace", IO_TRACE)
+@pytest.mark.parametrize("text", [IO_TRACE, IO_TRACE_PLAIN, IO_TRACE_CSV], ids=["text", "published", "csv"])
+def test_io_trace_keeps_the_status(text, tmp_path):
+    _, _, operations, _ = imported(tmp_path, "io-trace", text)
     assert operations[2].status == pyvisa.constants.StatusCode.success_termination_character_read
 
 

@@ -9,16 +9,18 @@ import pyvisa
 
 from labctl.errors import ReplayError
 from labctl.replay.masking import mask_recording
-from labctl.replay.traffic import TrafficFile, TrafficWriter
+from labctl.replay.traffic import TrafficFile
+from labctl.replay.writing import TrafficWriter
 
 USB = "USB0::0x05E6::0x2450::04412345::INSTR"
+GPIB = "GPIB0::12::INSTR"
 LAN = "TCPIP0::smu-bob.example.org::inst0::INSTR"
 
 
 def recorded(path):
     bench = {"name": "b", "file": "/home/bob/b.toml"}
     writer = TrafficWriter(path, "/home/bob/bench.toml@labctl", {"rack_clock": False, "bench": bench})
-    names = {1: USB, 2: LAN}
+    names = {1: USB, 2: LAN, 3: GPIB}
     for number, name in names.items():
         writer.note("open", number, 0, rest=f',"resource":"{name}"')
     talk = [
@@ -30,6 +32,7 @@ def recorded(path):
         (2, b"LAN:IP?\n", b"smu-bob.example.org\n"),
         (1, b"READ?\n", b"+1.04412345E-06\n"),
         (2, b"CURV?\n", b"\x00\xffSN-998877\x01"),
+        (3, b"*IDN?\n", b"LSCI,MODEL335,LSA0001/#######,2.0\n"),
     ]
     for number, question, answer in talk:
         writer.note("w", number, 0, question)
@@ -50,14 +53,15 @@ def masked(tmp_path):
 def test_no_serial_address_folder_or_secret_is_left(masked):
     _, header, operations, target = masked
     text = target.read_text() + repr([one.data for one in operations])
-    for word in ("998877", "04412345,", "::04412345::", "bob", "hunter2", "example.org"):
+    for word in ("998877", "LSA", "04412345,", "::04412345::", "bob", "hunter2", "example.org"):
         assert word not in text
     assert header["library"] == "bench.toml@labctl"
+    assert set(header["masked_serials"]) == {"00000001", "0000003", "000000002"}
 
 
 def test_masks_are_consistent_and_as_long(masked):
     found, _, operations, _ = masked
-    assert found.serials == {"04412345": "00000001", "SN-998877": "000000002"}
+    assert found.serials == {"04412345": "00000001", "SN-998877": "000000002", "LSA0001": "0000003"}
     assert found.hosts == {"smu-bob.example.org": "192.0.2.1"}
     assert operations[0].facts["resource"] == USB.replace("04412345", "00000001")
     assert operations[1].facts["resource"] == "TCPIP0::192.0.2.1::inst0::INSTR"
@@ -67,6 +71,8 @@ def test_masks_are_consistent_and_as_long(masked):
     # a number that only contains the digits is a measured value
     assert data[5] == b"+1.04412345E-06\n"
     assert data[6] == b"\x00\xff000000002\x01"
+    # Lake Shore's manual of the 335, *IDN?: serial number of the instrument/of the option card
+    assert data[7] == b"LSCI,MODEL335,0000003/#######,2.0\n"
 
 
 def test_secrets_are_starred_by_pattern(masked):

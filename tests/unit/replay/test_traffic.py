@@ -1,6 +1,9 @@
 """The traffic file. Authority: issue "Replay, and the digital twin" (what is recorded, what a difference must name)."""
 
 import json
+import subprocess
+import sys
+import threading
 
 import pytest
 import pyvisa
@@ -9,7 +12,8 @@ from hypothesis import strategies as st
 from pyvisa.constants import StatusCode
 
 from labctl.errors import ReplayError
-from labctl.replay.traffic import OPERATIONS, SCHEMA, TrafficFile, TrafficWriter
+from labctl.replay.traffic import OPERATIONS, SCHEMA, TrafficFile
+from labctl.replay.writing import TrafficWriter
 
 
 def written(path, *lines):
@@ -45,6 +49,61 @@ def test_any_bytes_come_back(tmp_path_factory, contents):
     writer.close()
     with TrafficFile(path) as file:
         assert [one.data for one in file.operations()] == contents
+
+
+LAST_WORDS = """
+import os, signal, sys, time
+from pathlib import Path
+from labctl.replay.writing import TrafficWriter
+writer = TrafficWriter(Path(sys.argv[1]), "@py", {})
+writer.note("w", 1, 0, b"output on")
+# the program waits for its device, and is killed before the next operation
+for _ in range(200):
+    time.sleep(0.05)
+    if Path(sys.argv[1]).read_text().count("\\n") == 2:
+        break
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is of POSIX")
+def test_last_operation_is_in_the_file_when_the_program_is_killed_in_a_pause(tmp_path):
+    path = tmp_path / "t.jsonl"
+    done = subprocess.run([sys.executable, "-c", LAST_WORDS, str(path)], check=False)
+    assert done.returncode == -9
+    with TrafficFile(path) as file:
+        assert [one.data for one in file.operations()] == [b"output on"]
+
+
+@pytest.fixture
+def quick_turns():
+    """Threads take turns as often as can be."""
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual_s)
+
+
+def test_no_line_is_lost_or_twice_when_several_threads_note_and_flush(tmp_path, quick_turns):
+    path, each = tmp_path / "t.jsonl", 20_000
+    writer = TrafficWriter(path, "@py", {})
+
+    def note(session):
+        for number in range(each):
+            writer.note("w", session, 0, str(number).encode())
+            if number % 100 == 0:
+                writer.flush()
+
+    threads = [threading.Thread(target=note, args=(session,)) for session in (1, 2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    writer.close()
+    with TrafficFile(path) as file:
+        found = list(file.operations())
+    for session in (1, 2, 3):
+        assert [int(one.data) for one in found if one.session == session] == list(range(each))
 
 
 def test_recording_is_never_written_over(tmp_path):

@@ -1,0 +1,218 @@
+"""Writing a traffic file while a program talks to its instruments, or from lines that are known already.
+
+Not here: the format and its reading (:mod:`labctl.replay.traffic`), what is noted (:mod:`labctl.replay.recording`).
+"""
+
+import json
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from json.encoder import encode_basestring_ascii as quoted
+from pathlib import Path
+from typing import IO, Any
+from weakref import ref
+
+from labctl.errors import ReplayError
+from labctl.replay.traffic import SCHEMA
+
+__all__ = ["TrafficWriter", "new_traffic_file", "written_bytes"]
+
+_FLUSH_S = 0.2
+_SOME_LINES, _LINES = 32, 256
+
+
+class TrafficWriter:
+    """Writes a traffic file; what is older than a fifth of a second is with the system, also where nothing follows.
+
+    Parameters
+    ----------
+    path : Path
+        The file; an old one is refused.
+    library : str
+        What PyVISA was asked for.
+    facts : Mapping of str to object
+        More for the header.
+    rack_now : callable, optional
+        Returns the time of the rack, unit s.
+
+    Attributes
+    ----------
+    header : dict of str to object
+        Written with the first operation; facts may be added until then.
+
+    Raises
+    ------
+    ReplayError
+        If the file exists or cannot be made.
+    """
+
+    def __init__(
+        self, path: Path, library: str, facts: Mapping[str, Any], rack_now: Callable[[], float] | None = None
+    ) -> None:
+        self.path = path
+        self._rack_now = rack_now
+        try:
+            self._file = path.open("x", encoding="ascii", newline="\n")
+        except FileExistsError:
+            raise ReplayError(
+                f"{path}: a recording is never written over; name another file or remove this one"
+            ) from None
+        except OSError as error:
+            raise ReplayError(f"{path}: no recording can be made here: {error.strerror}; name another file") from error
+        self.header: dict[str, Any] = {
+            "schema": SCHEMA,
+            "library": library,
+            "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": {name: version(name) for name in ("labctl", "pyvisa")},
+            **facts,
+        }
+        self._is_begun = False
+        self._waiting: list[tuple[str, int, float, float | None, int, bytes | None, str]] = []
+        self._last_s = self._start_s = time.monotonic()
+        # whoever writes out: the program, or the thread that does so where the program pauses
+        self._lock = threading.Lock()
+        self._is_ended = threading.Event()
+
+    def note(self, op: str, session: int, status: int, data: bytes | None = None, rest: str = "") -> None:
+        """Write a line.
+
+        Parameters
+        ----------
+        op : str
+        session : int
+        status : int
+        data : bytes, optional
+        rest : str
+            More of the object, as JSON that begins with a comma.
+        """
+        if not self._is_begun:
+            self._begin()
+            threading.Thread(target=_flush_now_and_then, args=(ref(self), self._is_ended), daemon=True).start()
+        self._last_s = now_s = time.monotonic()
+        waiting = self._waiting
+        # put into words later: the program waits for this
+        waiting.append((op, session, now_s, self._rack_now and self._rack_now(), status, data, rest))
+        # some lines at once cost less each, and after a question nobody waits for them: the instrument works
+        if (op == "w" and len(waiting) > _SOME_LINES) or len(waiting) > _LINES:
+            with self._lock:
+                self._write_out()
+
+    @property
+    def last_s(self) -> float:
+        """Wall time of the last line since the start, as it says it.
+
+        Returns
+        -------
+        float, unit s
+        """
+        return _microseconds(self._last_s - self._start_s)
+
+    def begun(self) -> IO[str]:
+        """Return the file behind its header."""
+        if not self._is_begun:
+            self._begin()
+        return self._file
+
+    def flush(self) -> None:
+        """Give what was noted to the system."""
+        with self._lock:
+            if not self._file.closed:
+                self._write_out()
+                self._file.flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._is_ended.set()
+        if not self._is_begun:
+            self._begin()
+        with self._lock:
+            self._write_out()
+            self._file.close()
+
+    def _write_out(self) -> None:
+        # another thread may note a line meanwhile: it stays
+        waiting, start_s = self._waiting[:], self._start_s
+        lines = []
+        # by hand: json.dumps of the whole costs as much as a question to a bench in process
+        for op, session, now_s, rack_s, status, data, rest in waiting:
+            rack = "" if rack_s is None else f',"r":{rack_s!r}'
+            said = f',"st":{int(status)}' if status else ""
+            words = "" if data is None else f",{written_bytes(data)}"
+            wall_s = _microseconds(now_s - start_s)
+            lines.append(f'{{"op":"{op}","s":{session},"t":{wall_s!r}{rack}{said}{words}{rest}}}\n')
+        self._file.write("".join(lines))
+        del self._waiting[: len(waiting)]
+
+    def _begin(self) -> None:
+        self._is_begun = True
+        self._file.write(json.dumps(self.header) + "\n")
+
+
+@contextmanager
+def new_traffic_file(path: Path, library: str, facts: Mapping[str, Any]) -> Iterator[IO[str]]:
+    """Open a new traffic file for lines that were not just recorded; its header is written.
+
+    Parameters
+    ----------
+    path : Path
+    library : str
+        Where the lines come from.
+    facts : mapping of str to object
+        More for the header.
+
+    Yields
+    ------
+    file
+        Takes lines.
+
+    Raises
+    ------
+    ReplayError
+        If the file exists or cannot be made.
+    """
+    writer = TrafficWriter(path, library, facts)
+    try:
+        yield writer.begun()
+    finally:
+        writer.close()
+
+
+def written_bytes(data: bytes) -> str:
+    """Write bytes as a member of a line.
+
+    Parameters
+    ----------
+    data : bytes
+
+    Returns
+    -------
+    str
+        ``"d":`` and text, or ``"x":`` and base64.
+    """
+    return f'"d":{quoted(data.decode("ascii"))}' if data.isascii() else f'"x":"{_packed(data)}"'
+
+
+def _microseconds(time_s: float) -> float:
+    """Leave whole microseconds: what is below says nothing and takes place."""
+    return int(1e6 * time_s) / 1e6
+
+
+def _packed(data: bytes) -> str:
+    return b64encode(data).decode("ascii")
+
+
+def _flush_now_and_then(writer: "ref[TrafficWriter]", is_ended: threading.Event) -> None:
+    while not is_ended.wait(_FLUSH_S):
+        known = writer()
+        if known is None:
+            return
+        try:
+            known.flush()
+        except OSError:
+            # the next operation meets it too, and there somebody hears of it
+            return
+        del known
