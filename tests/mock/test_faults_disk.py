@@ -3,6 +3,8 @@
 import gc
 import shutil
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -141,6 +143,39 @@ def test_shim_leaves_no_trace_when_it_is_left_with_a_file_open(tmp_path):
     assert rows_of(tmp_path / "a.db") == [1]
     with DiskFaults(first=0):
         pass  # and it can be installed again
+
+
+# sqlite.org, "c3ref/vfs.html": a file layer must stay where it is for as long as a connection uses it
+LEFT_OPEN = """
+import ctypes, gc, sqlite3, sys
+from labctl_mock.faults.disk import DiskFaults
+
+disk = DiskFaults(call="write", first=1000)
+disk.install()
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA journal_mode=WAL")
+connection.execute("CREATE TABLE t(n)")
+if sys.argv[2] == "uninstalled":
+    disk.uninstall()
+size = ctypes.sizeof(disk._vfs)
+del disk
+gc.collect()
+# whatever comes next takes memory that was given back
+blocks = [(ctypes.c_char * size)(*(b"\\xff" * size)) for _ in range(20000)]
+connection.execute("INSERT INTO t VALUES(1)")
+if sys.argv[3] == "closed":
+    connection.close()
+"""
+
+
+@pytest.mark.parametrize("disk", ["uninstalled", "installed"])
+@pytest.mark.parametrize("connection", ["closed", "left open"])
+def test_process_lives_on_when_a_connection_outlives_the_shim(disk, connection, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", LEFT_OPEN, str(tmp_path / "a.db"), disk, connection], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rows_of(tmp_path / "a.db") == [1]
 
 
 def test_second_shim_is_refused():

@@ -75,7 +75,8 @@ class DiskFaults:
         self.failed = 0
         self._call, self._error, self._first, self._last = call, error, first, last
         self._numbered = 0
-        self._lock = threading.Lock()
+        # entered again where the collector closes a forgotten connection meanwhile
+        self._lock = threading.RLock()
         self._library: SqliteLibrary | None = None
         self._tables: dict[int, FileMethods] = {}
         self._files: dict[int, int] = {}
@@ -107,6 +108,9 @@ class DiskFaults:
         self._vfs.name = _NAME
         self._vfs.next = None
         self._vfs.open = OPEN(self._open)
+        # a connection that was opened here asks this file layer until it is closed, and nobody is told when that is:
+        # it, and what it leads to, stays for the life of the process
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._vfs))
         self._library = library
         library.make_default(self._vfs)
 
@@ -116,12 +120,12 @@ class DiskFaults:
             return
         self._library.unregister(self._vfs)
         self._library.make_default(self._default[0])
-        self._library = None
-        for file, own in list(self._files.items()):
-            methods = ctypes.c_void_p.from_address(file)
-            if methods.value == ctypes.addressof(self._tables[own]):
-                methods.value = own
-        self._files.clear()
+        # no file may be opened or closed by another thread between the two looks at it
+        with self._lock:
+            self._library = None
+            while self._files:
+                file, own = self._files.popitem()
+                ctypes.c_void_p.from_address(file).value = own
 
     def _open(self, _vfs: int, name: int, file: int, flags: int, out_flags: int) -> int:
         if self._fails("open"):
@@ -130,12 +134,13 @@ class DiskFaults:
             return _FULL if self._error == "full" else _IOERR["open"]
         status: int = self._default[0].open(ctypes.addressof(self._default[0]), name, file, flags, out_flags)
         methods = ctypes.c_void_p.from_address(file)
-        if status == 0 and methods.value is not None:
-            own = methods.value
-            if own not in self._tables:
-                self._tables[own] = self._table(FileMethods.from_address(own))
-            methods.value = ctypes.addressof(self._tables[own])
-            self._files[file] = own
+        with self._lock:
+            if status == 0 and methods.value is not None and self._library is not None:
+                own = methods.value
+                if own not in self._tables:
+                    self._tables[own] = self._table(FileMethods.from_address(own))
+                methods.value = ctypes.addressof(self._tables[own])
+                self._files[file] = own
         return status
 
     def _table(self, own: FileMethods) -> FileMethods:
@@ -155,7 +160,8 @@ class DiskFaults:
 
         def on_close(file: int) -> int:
             # its memory goes to something else: nothing may be given back there
-            self._files.pop(file, None)
+            with self._lock:
+                self._files.pop(file, None)
             status: int = close(file)
             return status
 
