@@ -158,7 +158,7 @@ class DieIndex:
                 return die
         return None
 
-    def runs(self, die: Die) -> list[DieRun]:
+    def runs(self, die: Die, last: str = "") -> list[DieRun]:
         """Return the runs on a die, oldest first.
 
         Where a simulated die was replaced by a fresh one of the same seed, its age, which each run notes, goes back:
@@ -167,6 +167,8 @@ class DieIndex:
         Parameters
         ----------
         die : Die
+        last : str
+            Id of a run: what came after it is left out. Without such a run there is none.
 
         Returns
         -------
@@ -185,7 +187,9 @@ class DieIndex:
             before_s, was_sealed = age_s, bool(is_sealed)
             last_seq = int(json.loads(taken)["seq"])
             found.append(DieRun(run_id, procedure, started_utc, Path(path), json.loads(packed), was_sealed, last_seq))
-        return found
+            if run_id == last:
+                return found
+        return [] if last else found
 
     def unread(self) -> list[str]:
         """Return why files of the data root say nothing of any die, though they are named as run files are.

@@ -4,10 +4,13 @@ Rows are paired by the point that a replayed row names. Each kind of row (its ev
 itself: *identical* where every pair is equal to the last digit; *within tolerance* where 95 % of the pairs differ by
 no more than the stated part; *distributions not told apart* where the pairs differ and the medians of the cells are
 not told apart by the test of Kolmogorov and Smirnov at 5 %, corrected by Holm's method over the page; else *differs*.
-Cells are the independent values: with fewer than four on either side nothing is told of distributions. Stimuli that
-were chosen by what was read, as write-verify does, fit the die that was read: on another die its readings scatter more,
-and the page says so. Not here: applying the stimuli (``labctl run replay_run``), the page
-(:mod:`labctl.analysis.replay_page`).
+Cells are the independent values: with fewer than four on either side nothing is told of distributions.
+
+Stimuli that were chosen by what was read, as forming, levelling and write-verify do, fit the die that was read. On
+another die they bring cells elsewhere, and even at equal stimulus and state the two do not compare: a cell that got
+the higher voltage got it because it answered less. Such stimuli show in the recorded run itself: its cells did not all
+get the same rows. From the first such row on, what the test tells apart is no judgement of the dies, and the verdict
+says that. Not here: applying the stimuli (``labctl run replay_run``), the page (:mod:`labctl.analysis.replay_page`).
 """
 
 import warnings
@@ -45,6 +48,7 @@ class Verdict(StrEnum):
     WITHIN = "within tolerance"
     NOT_TOLD_APART = "distributions not told apart"
     CANNOT_TELL = "differs; too few cells to compare distributions"
+    CHOSEN = "differs, as stimuli chosen by readings of another die do"
     DIFFERS = "differs"
 
 
@@ -56,6 +60,8 @@ class Part:
     ----------
     column, event : str
     pairs, cells : int
+    chosen : int
+        Pairs from where on the cells of the recorded run did not all get the same: stimuli chosen by what was read.
     equal : int
         Pairs that are equal to the last digit, or have no value in both runs.
     missing : int
@@ -75,6 +81,7 @@ class Part:
     event: str
     pairs: int
     cells: int
+    chosen: int
     equal: int
     missing: int
     median: float
@@ -99,8 +106,8 @@ class ReplayComparison:
         Of :attr:`Verdict.WITHIN`.
     parts : tuple of Part
     pairs : pandas.DataFrame
-        One row for each pair: ``Event``, ``Row``, ``Column``, ``Voltage (V)``, ``Width (s)``, ``point``, and each
-        compared column as ``recorded ...``, ``replayed ...`` and ``residual ...``.
+        One row for each pair: ``Event``, ``Row``, ``Column``, ``Voltage (V)``, ``Width (s)``, ``point``, ``chosen``
+        (as in :class:`Part`), and each compared column as ``recorded ...``, ``replayed ...`` and ``residual ...``.
     circumstances : mapping of str to (str, str)
         What the two racks began with, where it differs.
     left_out : tuple of str
@@ -127,6 +134,25 @@ class ReplayComparison:
             column: max((part.verdict for part in self.parts if part.column == column), key=order.index)
             for column in dict.fromkeys(part.column for part in self.parts)
         }
+
+    def remark(self) -> str:
+        """Say why end values cannot agree where stimuli were chosen by what was read, and what can be compared.
+
+        Returns
+        -------
+        str
+            "" where all cells got the same, or the runs are identical.
+        """
+        chosen = int(self.pairs["chosen"].sum())
+        if not chosen or all(part.verdict is Verdict.IDENTICAL for part in self.parts):
+            return ""
+        procedure = self.recorded.header["procedure"]
+        return (
+            f"{chosen} of {len(self.pairs)} points follow stimuli that {procedure} chose by what it read of the"
+            " recorded die: its cells did not all get the same. On another die these stimuli lead elsewhere, so values"
+            f" differ even where the dies are alike. To compare the dies, run {procedure} itself on that station and"
+            " compare the two runs (labctl compare)"
+        )
 
     def table(self) -> "pd.DataFrame":
         """Return the parts as a table.
@@ -163,10 +189,12 @@ def compare_replay(recorded: Run, replayed: Run, *, tolerance: float = 0.01) -> 
         raise RunError(f"run {replayed.run_id} is no replay: it has no column {OF_POINT!r}; `labctl replay` makes one")
     if of_run is not None and of_run != recorded.run_id:
         raise RunError(f"run {replayed.run_id} replays {of_run}, not {recorded.run_id}; compare it with that one")
-    pairs = _paired(recorded.table(), replayed.table())
+    table = recorded.table()
+    pairs = _paired(table, replayed.table())
     if pairs.empty:
         raise RunError(f"run {replayed.run_id} ({replayed.status}) has no point that could be compared")
-    duration_s = float(recorded.table()["Time (s)"].max())
+    pairs["chosen"] = _chosen(table)[pairs["point"].to_numpy() - 1]
+    duration_s = float(table["Time (s)"].max())
     for column in _columns(pairs):
         pairs[f"residual {column}"] = _residuals(pairs, column, duration_s)
     parts = [
@@ -200,6 +228,18 @@ def _paired(recorded: "pd.DataFrame", replayed: "pd.DataFrame") -> "pd.DataFrame
             columns[f"recorded {name}"] = of_recorded[name].to_numpy(dtype=float)
             columns[f"replayed {name}"] = replayed[name].to_numpy(dtype=float)
     return pd.DataFrame(columns)
+
+
+def _chosen(table: "pd.DataFrame") -> NDArray[np.bool_]:
+    """Return which rows of a run stand where its cells no longer all got the same, or behind."""
+    stimulus = table[[name for name in ("Event", "Voltage (V)", "Width (s)") if name in table]]
+    kind = stimulus.groupby(list(stimulus), dropna=False, sort=False).ngroup()
+    # rows that belong to no cell have no place
+    place = table.groupby(["Row", "Column"], sort=False).cumcount().where(table["Row"].notna())
+    # a cell that was given up ends early, which is no difference
+    kinds = kind.groupby(place).nunique()
+    first = kinds.index[kinds > 1].min() if (kinds > 1).any() else np.inf
+    return (place >= first).to_numpy(dtype=bool)
 
 
 def _residuals(pairs: "pd.DataFrame", column: str, duration_s: float) -> FloatArray:
@@ -240,6 +280,7 @@ def _part(pairs: "pd.DataFrame", event: str, column: str, tolerance: float) -> P
         event,
         len(pairs),
         cells.ngroups,
+        int(pairs["chosen"].sum()),
         equal,
         missing,
         float(median),
@@ -281,8 +322,10 @@ def _corrected(parts: list[Part]) -> list[Part]:
             judged.append(part)
             continue
         p_value = next(values)
-        is_same = part.verdict is Verdict.DIFFERS and p_value >= LEVEL
-        judged.append(replace(part, p_value=p_value, verdict=Verdict.NOT_TOLD_APART if is_same else part.verdict))
+        verdict = part.verdict
+        if verdict is Verdict.DIFFERS:
+            verdict = Verdict.NOT_TOLD_APART if p_value >= LEVEL else Verdict.CHOSEN if part.chosen else verdict
+        judged.append(replace(part, p_value=p_value, verdict=verdict))
     return judged
 
 

@@ -127,6 +127,7 @@ def _content(comparison: ReplayComparison) -> dict[str, Any]:
         ],
         "simulated": "all" if all(simulated) else "some" if any(simulated) else "",
         "verdicts": comparison.verdicts(),
+        "remark": comparison.remark(),
         "tolerance": f"{100.0 * comparison.tolerance:.3g} %",
         "points": len(comparison.pairs),
         "parts": [

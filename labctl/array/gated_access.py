@@ -368,6 +368,9 @@ class GatedAccess(PreparedAccess):
         self._gates.move(dict.fromkeys(self._gate_lines))
         settle_s = max(_SETTLE_WIDTHS * width_s, _LEAST_SETTLE_S) if self._settle_s is None else self._settle_s
         self._settled_s = self._clock.now_s() + settle_s
+        # in the range of a pulse a source is millivolts off, a hundredth of the read voltage: with the zero of another
+        # state of the channel that would be more than a step
+        self._meter.forget()
 
     def _connect(self, row: int, column: int, drain_row: str) -> None:
         """Hang the source line on its channel and the drain line on ``drain_row``, all others on ground."""

@@ -97,6 +97,7 @@ def replay(
                 "points": len(found.pairs),
                 "tolerance": tolerance,
                 "verdicts": verdicts,
+                "remark": found.remark(),
                 "circumstances": found.circumstances,
                 "left_out": found.left_out,
                 "page": str(page),
@@ -105,8 +106,9 @@ def replay(
         return int(ExitCode.FINISHED)
     if not quiet:
         print_table(("column", f"{len(found.pairs)} points, tolerance {100 * tolerance:g} %"), list(verdicts.items()))
-        for text in found.left_out:
-            typer.echo(text, err=True)
+        for text in (found.remark(), *found.left_out):
+            if text:
+                typer.echo(text, err=True)
     typer.echo(str(page))
     return int(ExitCode.FINISHED)
 

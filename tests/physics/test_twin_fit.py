@@ -127,12 +127,15 @@ def retention(rack, states=5):
     """Renew all cells, then read them at 1, 2, 5, 10... s."""
     ages_s = np.array([0.05, *(one * ten for ten in 10.0 ** np.arange(4) for one in (1.0, 2.0, 5.0))])
     for _ in range(states):
-        rack.stress(np.full(rack.cells, 1.2), 1e-3)
-        # far down: a change of ln G by much more than a tenth ends the age from before
-        rack.stress(np.full(rack.cells, -1.5), 1e-2)
+        # one pulse changes ln G by two tenths and keeps an eighth of the age from before; ten leave nothing of it, but
+        # of cells that hardly move
+        for _ in range(5):
+            rack.stress(np.full(rack.cells, 1.2), 1e-3)
+            rack.stress(np.full(rack.cells, -1.5), 1e-2)
         end_s = rack.now_s
+        left_s = end_s - rack.die.state.last_program_time_s.ravel()
         table_a = np.array([rack.read(end_s + age_s - rack.now_s - READ_S) for age_s in ages_s]).T
-        rack.rests += [Rest(cell, ages_s, row, 0.2) for cell, row in enumerate(table_a)]
+        rack.rests += [Rest(cell, ages_s + left_s[cell], row, 0.2) for cell, row in enumerate(table_a)]
 
 
 def traces(rack, cells=3, samples=1024, interval_s=0.02, aperture_s=0.002):
@@ -184,7 +187,7 @@ def test_oxide_twin_finds_a_die_that_the_base_file_misses():
     truth, preset = draw_oxide(np.random.default_rng(11))
     fit = fitted_oxide(preset, 11, cells=2, samples=256)
     found = {one.name: one.estimate for one in fit.parameters}
-    assert set(truth) - {"relaxation.sigma"} <= set(found)
+    assert set(truth) <= set(found)
     for name, estimate in found.items():
         # four standard errors: one draw must not fail one time in twenty
         assert estimate.value == pytest.approx(truth[name], abs=2.0 * (estimate.high - estimate.low)), name
@@ -213,7 +216,9 @@ def test_oxide_twins_recover_parameters_in_100_draws(number):
         held=every.mean() >= 0.93,
     )
     # what is not told counts for nothing, so most must be told
-    assert all(len(hits[name]) >= 95 for name in truth if name != "relaxation.sigma")
+    assert all(len(hits[name]) >= 95 for name in truth)
+    # every one by itself: 100 intervals that hold in 95 % of draws do so in fewer than 88 once in 400
+    assert all(np.mean(values) >= 0.88 for values in hits.values())
     assert every.mean() >= 0.93
 
 
@@ -233,28 +238,45 @@ def draw_ecram(generator):
     keys = ("step", "gamma_up", "gamma_down", "w_max", "w_min", "cycle_spread")
     truth = {f"update.{key}": ECRAM[f"update.{key}"] * factor for key, factor in zip(keys, factors[:6], strict=True)}
     truth |= {"spread.step": 0.1 * factors[6], "spread.bounds": 0.05 * factors[7], "spread.up_down": 0.02}
+    # as if read through wires: 1 % of the conductance is a seventieth of the range
+    truth["read.middle"] = ECRAM["read.middle"] * np.exp(generator.normal(0.0, 0.01))
     plain = {key.replace(".", "__"): value for key, value in truth.items()}
     truth["update.gamma_up_over_bound"] = truth["update.gamma_up"] / truth["update.w_max"]
     truth["update.gamma_down_over_bound"] = truth["update.gamma_down"] / -truth["update.w_min"]
     return truth, device(ECRAM, **plain)
 
 
+def test_ecram_twin_takes_the_loss_on_wires_for_a_shift_not_for_up_against_down():
+    # a line that feeds many channels loses part of the read voltage, 1.5 % on the rack ecram-32x32; here 5 %, which one
+    # die of 8 cells tells
+    preset = device(ECRAM, read__middle=0.95 * ECRAM["read.middle"])
+    fit = fit_ecram(ecram_rack(preset, 4).observations(), ECRAM)
+    found = {one.name: one.estimate for one in fit.parameters}
+    assert found["read.middle"].low < preset["read.middle"] < found["read.middle"].high
+    assert found["read.middle"].high < ECRAM["read.middle"]
+    # with w = 0 where the base file has it, steps up would all be too small and steps down too large
+    assert found["spread.up_down"].value < 2.0 * ECRAM["spread.up_down"]
+    assert all(abs(one.bias) < 0.02 for one in fit.goodness)
+
+
 @pytest.mark.slow
-def test_ecram_twins_recover_parameters_in_25_draws(number):
-    generator, hits = np.random.default_rng(6), []
-    for seed in range(25):
+def test_ecram_twins_recover_parameters_in_100_draws(number):
+    generator, hits = np.random.default_rng(6), {}
+    for seed in range(100):
         truth, preset = draw_ecram(generator)
-        fit = fit_ecram(ecram_rack(preset, seed).observations(), ECRAM)
-        hits += inside(fit, truth).values()
+        for name, hit in inside(fit_ecram(ecram_rack(preset, seed).observations(), ECRAM), truth).items():
+            hits.setdefault(name, []).append(hit)
+    every = np.concatenate(list(hits.values()))
+    each = ", ".join(f"{name} {100 * np.mean(values):.0f} of {len(values)}" for name, values in hits.items())
     number(
-        "twin of ECRAM: true parameters within the stated 95 % intervals, 25 draws",
-        f"{100 * np.mean(hits):.1f} % of {len(hits)}",
+        "twin of ECRAM: true parameters within the stated 95 % intervals, 100 draws",
+        f"{100 * every.mean():.1f} % of {every.size} (%: {each})",
         authority=ISSUE,
-        bar=">= 93 % (of 100 draws)",
-        held=np.mean(hits) >= 0.93,
+        bar=">= 93 %",
+        held=every.mean() >= 0.93,
     )
-    assert len(hits) >= 25 * 7
-    assert np.mean(hits) >= 0.93
+    assert every.size >= 100 * 7
+    assert every.mean() >= 0.93
 
 
 class OneCell:
@@ -283,33 +305,49 @@ def pulse_counts(rack):
     return np.array(found)
 
 
-@pytest.mark.slow
-def test_oxide_twin_predicts_the_pulse_counts_of_write_verify(number):
-    # a die that the base file does not predict: larger steps and lower thresholds both ways
-    steeper = {"set__c4": OXIDE.table("set.c4") - 0.12 * OXIDE.table("set.c3")}
-    steeper["reset__c4"] = OXIDE.table("reset.c4") + 0.12 * OXIDE["reset.c3"]
-    preset = device(OXIDE, reset__c0=1.3 * OXIDE["reset.c0"], spread__cycle=0.2, stuck__fraction=0.0, **steeper)
-    rack = oxide_rack(preset, 4, 8, 3)
+FIGURES = {"mean": np.mean, "95th percentile": lambda counts: np.percentile(counts, 95.0)}
+
+
+def counts_of_twin_and_die(preset, seed):
+    """Pulse counts that a twin fitted to map_pulses predicts, of two dies of 32 cells, and those of the die itself."""
+    rack = oxide_rack(preset, 4, 8, seed)
     map_pulses(rack)
     fit = fit_metal_oxide(rack.observations(), OXIDE)
     twin = device(OXIDE, **{key.replace(".", "__"): values for key, values in fit.values.items()}, stuck__fraction=0.0)
     measured = pulse_counts(rack)
-    predicted = np.concatenate([pulse_counts(oxide_rack(twin, 4, 8, seed)) for seed in (101, 102)])
-    of_base = pulse_counts(oxide_rack(device(OXIDE, stuck__fraction=0.0), 4, 8, 101))
-    figures = {
-        "mean": np.mean,
-        "95th percentile": lambda counts: np.percentile(counts, 95.0),
-    }
-    for name, figure in figures.items():
-        told, seen, unfitted = (figure(counts) for counts in (predicted, measured, of_base))
-        miss = told / seen - 1.0
+    return np.concatenate([pulse_counts(oxide_rack(twin, 4, 8, other)) for other in (101, 102)]), measured
+
+
+def sampling_error(counts, figure, cells=32):
+    """Relative standard deviation of a figure over cells drawn again: pulses of one cell are alike."""
+    generator, by_cell = np.random.default_rng(0), counts.reshape(cells, -1)
+    drawn = [figure(by_cell[generator.integers(0, cells, cells)]) for _ in range(200)]
+    return np.std(drawn) / figure(counts)
+
+
+@pytest.mark.slow
+def test_oxide_twins_of_six_dies_predict_the_pulse_counts_of_write_verify(number):
+    # a die that the base file does not predict: larger steps and lower thresholds both ways; and five drawn around it
+    steeper = {"set__c4": OXIDE.table("set.c4") - 0.12 * OXIDE.table("set.c3")}
+    steeper["reset__c4"] = OXIDE.table("reset.c4") + 0.12 * OXIDE["reset.c3"]
+    hard = device(OXIDE, reset__c0=1.3 * OXIDE["reset.c0"], spread__cycle=0.2, stuck__fraction=0.0, **steeper)
+    generator = np.random.default_rng(77)
+    dies = [hard, *(draw_oxide(generator)[1] for _ in range(5))]
+    pairs = [counts_of_twin_and_die(preset, seed) for seed, preset in enumerate(dies, start=3)]
+    for name, figure in FIGURES.items():
+        misses = np.array([figure(told) / figure(seen) - 1.0 for told, seen in pairs])
+        noise = np.mean([sampling_error(seen, figure) for _, seen in pairs])
         number(
-            f"twin fitted to map_pulses: {name} of the pulse counts of write_verify",
-            f"{told:.1f} against {seen:.1f}, {100 * miss:+.0f} % (base file: {unfitted:.1f})",
+            f"twins of 6 dies of 32 cells, fitted to map_pulses: {name} of the pulse counts of write_verify",
+            f"{100 * misses.mean():+.1f} % on average, {100 * misses.min():+.0f} to {100 * misses.max():+.0f} %;"
+            f" drawing the 32 cells again scatters the measured one by {100 * noise:.0f} %",
             authority=ISSUE,
-            bar="within 15 %",
-            held=abs(miss) <= 0.15,
+            bar="within 15 %, each die",
+            held=np.abs(misses).max() <= 0.15,
         )
-        assert abs(miss) <= 0.15
+        assert np.abs(misses).max() <= 0.15
+        # no bias: less than twice what the mean of six dies scatters by
+        assert abs(misses.mean()) <= 2.0 * max(misses.std(ddof=1), noise) / np.sqrt(6.0)
     # the same test fails without the fit
-    assert abs(np.mean(of_base) / np.mean(measured) - 1.0) > 0.15
+    of_base = pulse_counts(oxide_rack(device(OXIDE, stuck__fraction=0.0), 4, 8, 101))
+    assert abs(np.mean(of_base) / np.mean(pairs[0][1]) - 1.0) > 0.15

@@ -1,6 +1,6 @@
 """``labctl replay RUN --against STATION``. Authority: issue "Replay, and the digital twin", Shows 2 (a fresh die of the
-same seed: identical; another seed: differences shown), Build (the envelope of the target applies) and Bad input (a real
-instrument only where the operator confirms; a run of another geometry).
+same seed: identical; another seed: statistics agree, differences shown), Build (the envelope of the target applies) and
+Bad input (a real instrument only where the operator confirms; a run of another geometry).
 """
 
 import shutil
@@ -79,6 +79,41 @@ def test_replay_shows_the_difference_on_another_seed_and_a_replay_can_be_replaye
     again = against(labctl, station).json()
     assert again["recorded"] == said["replayed"]
     assert set(again["verdicts"].values()) == {"identical"}
+
+
+SOME = ("-p", "cells=0:3,0:4")
+
+
+@pytest.mark.parametrize(
+    "run", [("read_array",), ("sweep_iv", "-p", "cycles=1", "-p", "step=0.3 V")], ids=lambda run: run[0]
+)
+def test_statistics_of_another_seed_agree_where_all_cells_got_the_same(run, labctl, rack, homes):
+    station = rack / "rack_4x4.toml"
+    assert labctl("run", "form_array", *SOME, "-s", station, "-q").code == 0
+    recorded = labctl("run", *run, *SOME, "-s", station, "--json", "-q").json()["run_id"]
+    reset(labctl, rack, "--seed", "99")
+    assert labctl("run", "form_array", *SOME, "-s", station, "-q").code == 0
+    said = labctl("replay", recorded, "--against", station, "--json", "-q").json()
+    assert said["verdicts"]["Conductance (S)"] == "distributions not told apart"
+    assert said["verdicts"]["Current (A)"] == "distributions not told apart"
+    assert said["remark"] == ""
+    first, second = (open_run(said[which]).table()["Conductance (S)"] for which in ("recorded", "replayed"))
+    assert first.tolist() != second.tolist()
+
+
+def test_replay_on_another_seed_says_that_readings_chose_the_stimuli(labctl, rack, homes):
+    station = rack / "rack_4x4.toml"
+    assert labctl("run", "form_array", *SOME, "-s", station, "-q").code == 0
+    levels = ("-p", "targets=50 uS", "-p", "rounds=1")
+    recorded = labctl("run", "write_verify", *SOME, *levels, "-s", station, "--json", "-q").json()["run_id"]
+    reset(labctl, rack, "--seed", "99")
+    assert labctl("run", "form_array", *SOME, "-s", station, "-q").code == 0
+    said = labctl("replay", recorded, "--against", station, "--json", "-q").json()
+    # how far apart the end values are is left to the seeds; that they judge no die must be said
+    assert said["verdicts"]["Conductance (S)"] != "differs"
+    assert "write_verify chose by what it read" in said["remark"]
+    assert "labctl compare" in said["remark"]
+    assert said["remark"] in Path(said["page"]).read_text(encoding="utf-8")
 
 
 def test_run_made_by_hand_is_replayed(labctl, rack, homes):

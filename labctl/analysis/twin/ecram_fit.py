@@ -2,7 +2,8 @@
 
 Which key comes from what: ``update.*`` and ``spread.*`` from single gate pulses between readings (ecram_update,
 potentiate_depress); ``update.w_max`` and ``update.w_min`` where cells stand still at a bound; ``retention.time`` from
-rests (retention); ``noise.spectral_density`` from traces (read_noise). The scale of the state, ``read.middle`` and
+rests (retention); ``noise.spectral_density`` from traces (read_noise); ``read.middle`` where steps up and down are
+equal, which is what w = 0 means: wires through which a cell is read shift it. The scale of the state,
 ``read.half_range``, is a choice and stays; so do the gate's nominal pulse, ``spread.gamma``, stretch and convergence of
 the rest. Not here: the estimators (the modules it uses).
 """
@@ -32,9 +33,9 @@ _LEAST_PULSES, _LEAST_CELLS = 40, 4
 _MAD_TO_SIGMA, _LEAST_PAIRS, _PAIR_S = 1.4826, 20, 1.0
 # a pulse counts as stopped by a bound where it moved the cell by less than this part of a step; so many make a bound
 _STILL, _LEAST_STILL = 0.15, 8
-# standard errors above which the data do not tell: ln step, gamma up, gamma down
-_TOLD = np.array([0.3, 0.15, 0.15])
-_THETA = ("update.step", "update.gamma_up", "update.gamma_down")
+# standard errors above which the data do not tell: ln step, gamma up, gamma down, place of the symmetry point
+_TOLD = np.array([0.3, 0.15, 0.15, 0.1])
+_THETA = ("update.step", "update.gamma_up", "update.gamma_down", "read.middle")
 _BOUND_OF = {"update.gamma_up": "update.w_max", "update.gamma_down": "update.w_min"}
 _CYCLE_REACH = 4.0
 _MOVE = 1e-4
@@ -95,11 +96,12 @@ def fit_ecram(observed: Observations, base: Preset) -> TwinFit:
     bounds = _bounds(moves)
     typical = _Bounds(_filled(bounds.up, base["update.w_max"]), _filled(bounds.down, -base["update.w_min"]))
     used = _free_of_bounds(moves, bounds, base["update.cycle_spread"])
-    mixed, active, warnings = _fit(moves.chosen(used), typical, base)
-    cells = int(np.unique(moves.cell[used]).size)
     known = {"update.gamma_up": _is_known(bounds.up), "update.gamma_down": _is_known(bounds.down)}
+    mixed, active, warnings = _fit(moves.chosen(used), typical, tuple(known.values()), base)
+    cells = int(np.unique(moves.cell[used]).size)
     parameters = [*_update_parameters(mixed, active, int(used.sum()), cells, known, base)]
-    parameters += _bound_parameters(bounds)
+    middle, reach = (float(each[-1]) if active[-1] else 0.0 for each in (mixed.theta, mixed.theta_high - mixed.theta))
+    parameters += _bound_parameters(bounds, middle, reach)
     warnings += [
         f"{_BOUND_OF[key]}: fewer than {_LEAST_CELLS} cells stood still at that bound, so it stays as in the base file"
         f" and {key} goes with it: the runs tell their ratio; give more pulses in a branch"
@@ -221,11 +223,13 @@ def _free_of_bounds(moves: _Moves, bounds: _Bounds, cycle_spread: float) -> Mask
     return np.asarray(moves.place + reach < bound)
 
 
-def _fit(moves: _Moves, bounds: _Bounds, base: Preset) -> tuple[MixedFit, Mask, list[str]]:
+def _fit(moves: _Moves, bounds: _Bounds, known: tuple[bool, ...], base: Preset) -> tuple[MixedFit, Mask, list[str]]:
     numbers, cell = np.unique(moves.cell, return_inverse=True)
     bound = np.where(moves.is_up, bounds.up[moves.cell], bounds.down[moves.cell])
     sign = np.where(moves.is_up, 1.0, -1.0)
-    start = np.array([np.log(base["update.step"]), base["update.gamma_up"], base["update.gamma_down"]])
+    # a bound that was read moves with the place it is counted from, one of the base file does not
+    is_read = np.where(moves.is_up, *known)
+    start = np.array([np.log(base["update.step"]), base["update.gamma_up"], base["update.gamma_down"], 0.0])
     inner = np.abs(moves.place) < np.quantile(np.abs(moves.place), 0.5)
     start[0] = np.log(np.median(moves.move[inner] / moves.count[inner]))
     spreads = np.array(
@@ -246,24 +250,26 @@ def _fit(moves: _Moves, bounds: _Bounds, base: Preset) -> tuple[MixedFit, Mask, 
         step = np.exp(theta[0]) * (1.0 + own[:, 0]) * (1.0 + sign * own[:, 1])
         gamma = np.where(moves.is_up, theta[1] * (1.0 + own[:, 2]), theta[2] * (1.0 + own[:, 3]))
         gamma = np.where(np.abs(gamma) < 1e-6, 1e-6, np.minimum(gamma, 0.99))
-        shrink = np.minimum(gamma * step / bound, 0.5)
-        return np.asarray(-np.expm1(moves.count * np.log1p(-shrink)) * (bound / gamma - moves.place))
+        away = sign * theta[3]
+        ahead = bound - is_read * away
+        shrink = np.minimum(gamma * step / ahead, 0.5)
+        return np.asarray(-np.expm1(moves.count * np.log1p(-shrink)) * (ahead / gamma - (moves.place - away)))
 
-    active = np.ones(3, dtype=bool)
+    active = np.ones(start.size, dtype=bool)
     while True:
 
         def linear(values: Array, effects: Array) -> Linearised:
             theta = start.copy()
             theta[active] = values
             predicted = law(theta, effects)
-            by_theta = [(law(theta + move, effects) - predicted) / _MOVE for move in _MOVE * np.eye(3)]
+            by_theta = [(law(theta + move, effects) - predicted) / _MOVE for move in _MOVE * np.eye(start.size)]
             by_effect = [(law(theta, effects + move) - predicted) / _MOVE for move in _MOVE * np.eye(4)]
             scale = np.abs(predicted) / np.sqrt(moves.count)
             slopes = np.column_stack(by_theta)[:, active]
             return Linearised(predicted, slopes, np.column_stack(by_effect), scale, moves.variance)
 
         found = fit_mixed(moves.move, cell, linear, theta=start[active], spreads=spreads, held=held)
-        errors = np.zeros(3)
+        errors = np.zeros(start.size)
         errors[active] = np.sqrt(np.diag(found.covariance))
         worst = int(np.argmax(errors / _TOLD))
         if errors[worst] <= _TOLD[worst] or active.sum() == 1:
@@ -273,7 +279,7 @@ def _fit(moves: _Moves, bounds: _Bounds, base: Preset) -> tuple[MixedFit, Mask, 
             " file; give longer branches"
         )
         active[worst] = False
-        start[worst] = np.log(base[_THETA[0]]) if worst == 0 else base[_THETA[worst]]
+        start[worst] = (np.log(base[_THETA[0]]), base[_THETA[1]], base[_THETA[2]], 0.0)[worst]
 
 
 def _update_parameters(
@@ -284,6 +290,11 @@ def _update_parameters(
     meanings = {_THETA[0]: "nominal step at w = 0", _THETA[1]: "bend upwards", _THETA[2]: "bend downwards"}
     for name, *ends in zip(names, mixed.theta, mixed.theta_low, mixed.theta_high, strict=True):
         value, low, high = (float(end) for end in (np.exp(ends) if name == _THETA[0] else ends))
+        if name == _THETA[3]:
+            value, low, high = (base["read.middle"] + base["read.half_range"] * end for end in (value, low, high))
+            estimate = Estimate(value, low, high, "S", used)
+            found.append(FittedParameter(name, estimate, "where steps up and down are equal", {name: (value,)}))
+            continue
         if known.get(name, True):
             found.append(FittedParameter(name, Estimate(value, low, high, "1", used), meanings[name], {name: (value,)}))
             continue
@@ -302,16 +313,18 @@ def _update_parameters(
     return found
 
 
-def _bound_parameters(bounds: _Bounds) -> list[FittedParameter]:
+def _bound_parameters(bounds: _Bounds, middle: float, middle_reach: float) -> list[FittedParameter]:
+    """Count the bounds from the symmetry point, whose own interval adds to theirs."""
     from scipy.stats import chi2, t
 
     found, squares, freedom = [], 0.0, 0
     for key, sign, values in (("update.w_max", 1.0, bounds.up), ("update.w_min", -1.0, bounds.down)):
-        values = values[np.isfinite(values)]
+        values = values[np.isfinite(values)] - sign * middle
         if values.size < _LEAST_CELLS:
             continue
         mean = float(values.mean())
         reach = float(t.ppf(0.5 + 0.5 * _LEVEL, values.size - 1) * values.std(ddof=1) / np.sqrt(values.size))
+        reach = float(np.hypot(reach, middle_reach))
         ends = sorted((sign * (mean - reach), sign * (mean + reach)))
         estimate = Estimate(sign * mean, ends[0], ends[1], "1", int(values.size))
         found.append(FittedParameter(key, estimate, "bound, mean of the cells", {key: (estimate.value,)}))

@@ -2,10 +2,10 @@ r"""1/f noise and relaxation after programming out of rests and noise traces, by
 
 The poles of the 1/f bank, whose common size is fitted, and a random walk in log time after programming say how readings
 of a cell at rest vary together; readings have a white scatter of their own. Traces enter by Whittle's likelihood of
-their differences, whose spectrum has no steep end to leak. What the runs do not tell stays as in the base file. Both
-look alike over log time: where relaxation is no larger than the 1/f noise over the same decades it is often not told at
-all, and where it is, its interval holds the truth in some 80 % of draws, not 95. Not here: single traps
-(:mod:`labctl.analysis.telegraph`).
+their differences, whose spectrum has no steep end to leak. Both look alike over log time, so the intervals are those of
+the profile likelihood, which may reach down to 0. What the runs do not tell stays as in the base file; whether they do
+is the expected information at the base file's values, not at what was found: a size that came out small by chance would
+else be left out, and the rest lean upwards. Not here: single traps (:mod:`labctl.analysis.telegraph`).
 
 References
 ----------
@@ -32,7 +32,8 @@ _TOLD = 3.0
 # long rests say most; a pair may be there because its first reading ended a visit, which leans it to one side
 _LEAST_READINGS, _MOST_RESTS = 4, 150
 _MOST_READINGS = 40
-_STEP, _FLAT = 0.15, 0.1
+# first step along the profile, in standard errors expected with the base file; the next ones are longer by a factor
+_REACH, _PROFILE_STEP, _LONGER = 12.0, 0.5, 1.3
 _TAPERED = 0.2
 
 
@@ -134,22 +135,37 @@ def fit_fluctuations(
         )
         return FluctuationFit(None, None, 0.0, tuple(warnings))
 
-    def criterion(values: Array, mask: NDArray[np.bool_]) -> float:
-        logs = start.copy()
-        logs[mask] = values
+    def criterion(logs: Array) -> tuple[float, Array]:
         noise, walk, scatter, floor = np.exp(logs)
-        total = sum(part.criterion(noise, walk * relaxation.sigma**2, scatter) for part in parts)
-        return float(total + sum(part.criterion(noise, floor) for part in spectra))
+        found = [part.criterion(noise, walk * relaxation.sigma**2, scatter) for part in parts]
+        found += [part.criterion(noise, floor) for part in spectra]
+        return sum(value for value, _ in found), np.sum([slopes for _, slopes in found], axis=0)
+
+    def least(logs: Array, mask: NDArray[np.bool_]) -> tuple[Array, float]:
+        """Return the best of the free logarithms, and minus twice ln likelihood there."""
+
+        def of_free(values: Array) -> tuple[float, Array]:
+            tried = logs.copy()
+            tried[mask] = values
+            value, slopes = criterion(tried)
+            return value, slopes[mask]
+
+        if not mask.any():
+            return logs, criterion(logs)[0]
+        bounds = [(value - _REACH, value + _REACH) for value in start[mask]]
+        found = minimize(of_free, logs[mask], jac=True, method="L-BFGS-B", bounds=bounds)
+        best = logs.copy()
+        best[mask] = found.x
+        return best, float(found.fun)
 
     while True:
-        bounds = [(value - 12.0, value + 12.0) for value in start[free]]
-        found = minimize(criterion, start[free], args=(free,), method="L-BFGS-B", bounds=bounds)
-        variance = np.full(4, np.inf)
-        variance[free] = _variances(lambda values: criterion(values, free), found.x)
-        freedom = 2.0 / variance
+        logs, lowest = least(start, free)
+        # sizes of the base file, scatter of the meter as found
+        noise, walk, scatter, floor = np.exp(np.where([True, True, False, False], start, logs))
+        known = [part.information(noise, walk * relaxation.sigma**2, scatter) for part in parts]
+        known += [part.information(noise, floor) for part in spectra]
+        freedom = _freedom(np.sum(known, axis=0), free)
         weak = [place for place in (0, 1) if free[place] and freedom[place] < _TOLD]
-        logs = start.copy()
-        logs[free] = found.x
         if not weak:
             break
         place = min(weak, key=lambda one: float(freedom[one]))
@@ -159,41 +175,64 @@ def fit_fluctuations(
             f" run {'read_noise' if place == 0 else 'retention, whose pulses renew the cell'}"
         )
     counts = (sum(part.size for part in spectra) + sum(part.size for part in parts), sum(part.size for part in parts))
-    noise = _estimate(spectral_density * np.exp(logs[0]), freedom[0], "1/Hz", counts[0], power=1.0)
-    walk = _estimate(relaxation.sigma**2 * np.exp(logs[1]), freedom[1], "1", counts[1], power=0.5)
-    scatter = float(np.exp(0.5 * logs[2])) if free[2] else 0.0
-    return FluctuationFit(noise if free[0] else None, walk if free[1] else None, scatter, tuple(warnings))
+
+    def estimate(place: int, base: float, unit: str, power: float) -> Estimate | None:
+        if not free[place]:
+            return None
+        step = _PROFILE_STEP * float(np.sqrt(2.0 / freedom[place]))
+        ends = [_profile_end(least, logs, lowest, free, place, sign * step) for sign in (-1.0, 1.0)]
+        value, low, high = (float((base * np.exp(log)) ** power) for log in (logs[place], *ends))
+        return Estimate(value, low, high, unit, counts[place])
+
+    scatter_found = float(np.exp(0.5 * logs[2])) if free[2] else 0.0
+    return FluctuationFit(
+        estimate(0, spectral_density, "1/Hz", 1.0),
+        estimate(1, relaxation.sigma**2, "1", 0.5),
+        scatter_found,
+        tuple(warnings),
+    )
+
+
+def _profile_end(
+    least: Callable[[Array, NDArray[np.bool_]], tuple[Array, float]],
+    logs: Array,
+    lowest: float,
+    free: NDArray[np.bool_],
+    place: int,
+    step: float,
+) -> float:
+    """Return where the likelihood, the others at their best, has fallen by what the level allows; infinite: nowhere."""
+    from scipy.stats import chi2
+
+    others = free.copy()
+    others[place] = False
+    allowed = float(np.sqrt(chi2.ppf(_LEVEL, 1)))
+
+    def risen(log: float) -> float:
+        tried = logs.copy()
+        tried[place] = log
+        return float(np.sqrt(max(least(tried, others)[1] - lowest, 0.0)))
+
+    inner, below = float(logs[place]), 0.0
+    while (above := risen(inner + step)) < allowed:
+        inner, below, step = inner + step, above, _LONGER * step
+        if abs(inner - logs[place]) > _REACH:
+            return float(np.copysign(np.inf, step))
+    # the root of what the criterion has risen by is all but straight
+    return inner + step * (allowed - below) / (above - below)
+
+
+def _freedom(information: Array, free: NDArray[np.bool_]) -> Array:
+    """Return from how many values each size might be known, by the information on its logarithm."""
+    # what nothing depends on would spoil the inverse
+    kept = free & (np.diag(information) > 0.0)
+    found = np.zeros(free.size)
+    found[kept] = 2.0 / np.diag(np.linalg.pinv(information[np.ix_(kept, kept)]))
+    return found
 
 
 def _span(rest: RestingState) -> float:
     return float(np.log((1.0 + rest.age_s[-1]) / (1.0 + rest.age_s[0])) * rest.age_s.size)
-
-
-def _estimate(variance: float, freedom: float, unit: str, points: int, *, power: float) -> Estimate:
-    from scipy.stats import chi2
-
-    ends = [freedom * variance / chi2.ppf(0.5 + sign * 0.5 * _LEVEL, freedom) for sign in (1.0, -1.0)]
-    return Estimate(float(variance**power), float(ends[0] ** power), float(ends[1] ** power), unit, points)
-
-
-def _variances(criterion: Callable[[Array], float], at: Array) -> Array:
-    """Return the variances of parameters by the curvature of a criterion that is minus twice ln likelihood."""
-    size = at.size
-    curvature = np.empty((size, size))
-    steps = _STEP * np.eye(size)
-    middle = criterion(at)
-    for i in range(size):
-        curvature[i, i] = (criterion(at + steps[i]) - 2.0 * middle + criterion(at - steps[i])) / _STEP**2
-        for j in range(i):
-            mixed = criterion(at + steps[i] + steps[j]) - criterion(at + steps[i] - steps[j])
-            mixed += criterion(at - steps[i] - steps[j]) - criterion(at - steps[i] + steps[j])
-            curvature[i, j] = curvature[j, i] = mixed / (4.0 * _STEP**2)
-    # what the criterion does not depend on has no variance, and would spoil that of the others
-    kept = np.diag(curvature) > _FLAT
-    values, vectors = np.linalg.eigh(0.5 * curvature[np.ix_(kept, kept)])
-    variances = np.full(size, np.inf)
-    variances[kept] = np.einsum("ij,j,ij->i", vectors, 1.0 / np.maximum(values, 1e-6), vectors)
-    return variances
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,10 +263,26 @@ class _RestPart:
     def size(self) -> int:
         return int(self.change.size)
 
-    def criterion(self, noise: float, walk: float, scatter: float) -> float:
-        covariance = noise * self.noise + walk * self.walk + scatter * self.scatter
-        solved = np.linalg.solve(covariance, self.change[..., np.newaxis])[..., 0]
-        return float(np.linalg.slogdet(covariance)[1].sum() + np.sum(self.change * solved))
+    def criterion(self, noise: float, walk: float, scatter: float) -> tuple[float, Array]:
+        """Return minus twice ln likelihood, and its slopes by ln of noise, walk, scatter, and floor of traces."""
+        sources = self._sources(noise, walk, scatter)
+        covariance = sum(sources[1:], sources[0])
+        inverse = np.linalg.inv(covariance)
+        solved = np.einsum("nij,nj->ni", inverse, self.change)
+        value = float(np.linalg.slogdet(covariance)[1].sum() + np.sum(self.change * solved))
+        free = inverse - solved[:, :, np.newaxis] * solved[:, np.newaxis, :]
+        return value, np.array([*(float(np.sum(free * source)) for source in sources), 0.0])
+
+    def information(self, noise: float, walk: float, scatter: float) -> Array:
+        """Return the expected one on the same logarithms, shape (4, 4)."""
+        sources = self._sources(noise, walk, scatter)
+        shares = [np.linalg.solve(sum(sources[1:], sources[0]), source) for source in sources]
+        found = np.zeros((4, 4))
+        found[:3, :3] = [[0.5 * np.einsum("nij,nji->", one, other) for other in shares] for one in shares]
+        return found
+
+    def _sources(self, noise: float, walk: float, scatter: float) -> list[Array]:
+        return [noise * self.noise, walk * self.walk, scatter * np.broadcast_to(self.scatter, self.noise.shape)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -260,6 +315,17 @@ class _TracePart:
     def size(self) -> int:
         return int(self.power.size)
 
-    def criterion(self, noise: float, floor: float) -> float:
+    def criterion(self, noise: float, floor: float) -> tuple[float, Array]:
+        """Return minus twice ln likelihood, and its slopes by ln of noise, walk and scatter of rests, and floor."""
         density = noise * self.noise + floor * self.white
-        return float(2.0 * self.weight * np.sum(np.log(density) + self.power / density))
+        value = float(2.0 * self.weight * np.sum(np.log(density) + self.power / density))
+        free = 2.0 * self.weight * (1.0 - self.power / density) / density
+        return value, np.array([noise * (free @ self.noise), 0.0, 0.0, floor * (free @ self.white)])
+
+    def information(self, noise: float, floor: float) -> Array:
+        """Return the expected one on the same logarithms, shape (4, 4)."""
+        density = noise * self.noise + floor * self.white
+        shares = np.array([noise * self.noise / density, floor * self.white / density])
+        found = np.zeros((4, 4))
+        found[np.ix_((0, 3), (0, 3))] = self.weight * shares @ shares.T
+        return found

@@ -74,6 +74,18 @@ def test_reading_is_drain_above_source_with_the_offset_taken_off(gate_rack):
     assert (words[2] - bits[3], bits[3]) == pytest.approx((0.1, -0.1))
 
 
+def test_reading_after_a_pulse_takes_its_own_zero(gate_rack):
+    # authority: i = G V + offset; in the range of a pulse a 2636B may be off by 5 mV, which drive 5 % of what 0.1 V
+    # drives, so the zero of another state is off by more than the step of the pulse
+    rack = gate_rack()
+    cells = GatedAccess(rack, read_voltage_v=0.1)
+    rack.offset_a = 3e-9
+    cells.read(2, 3)
+    cells.pulse(2, 3, 5.0, 0.1)
+    rack.offset_a = 5e-9
+    assert cells.read(2, 3).current_a == pytest.approx(10e-6, rel=1e-9)
+
+
 @pytest.mark.parametrize(("access", "wait_s"), [({"settle_s": 3.0}, 3.0), ({}, 1.0)])
 def test_reading_waits_for_the_channel_to_settle(gate_rack, access, wait_s):
     # authority of the default: ten pulse widths
