@@ -35,6 +35,8 @@ SHIPPED = "mnist_bnn_1025x3"
 _FOLDER = "networks"
 # images in one product: bounds the memory of an inference
 _AT_ONCE = 2000
+# images whose sums and random numbers stay in the cache of a processor
+_IN_CACHE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +238,14 @@ def erring(errors: npt.NDArray[np.float64], rng: np.random.Generator) -> Decide:
     table = errors.astype(np.float32)
 
     def decide(sums: FloatArray) -> FloatArray:
-        distance = (np.abs(sums).astype(np.int64) - 1) // 2
-        is_wrong = rng.random(sums.shape, dtype=np.float32) < table[distance]
-        return np.where(is_wrong, -_sign(sums), _sign(sums))
+        signs = np.empty_like(sums)
+        for start in range(0, len(sums), _IN_CACHE):
+            part = sums[start : start + _IN_CACHE]
+            # half of an odd number, rounded down
+            distance = np.abs(part).astype(np.int32) >> 1
+            is_wrong = rng.random(part.shape, dtype=np.float32) < table[distance]
+            signs[start : start + _IN_CACHE] = np.where((part > 0.0) != is_wrong, np.float32(1.0), np.float32(-1.0))
+        return signs
 
     return decide
 

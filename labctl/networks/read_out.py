@@ -127,28 +127,28 @@ class CurrentScaling:
         )
         every, top_code = np.arange(columns), 2**self.bits - 1
         place = np.full(columns, nominal.size - 1)
-        low = np.zeros(columns, dtype=np.int64)
-        found, ratio = np.empty(current.shape), np.empty(current.shape)
-        is_saturated = np.zeros(current.shape, dtype=bool)
+        divisor, low = divided[every, place], np.zeros(columns, dtype=np.int64)
+        parts, places = np.empty(current.shape), np.empty(current.shape, dtype=np.int64)
         conversions = 0
         for number, sample in enumerate(current):
-            part = sample / divided[every, place] / self.step_a
+            part = sample / divisor / self.step_a
             conversions += columns
             low = np.where(part < self.drop_below * top_code, low + 1, 0)
             smaller = (low >= self.hold) & (place > 0)
             while smaller.any():
                 place, conversions = place - smaller, conversions + int(smaller.sum())
-                part = sample / divided[every, place] / self.step_a
+                divisor = divided[every, place]
+                part = sample / divisor / self.step_a
                 smaller = smaller & (part < self.drop_below * top_code) & (place > 0)
             larger = (part > self.rise_above * top_code) & (place < nominal.size - 1)
             while larger.any():
                 place, conversions = place + larger, conversions + int(larger.sum())
-                part = sample / divided[every, place] / self.step_a
+                divisor = divided[every, place]
+                part = sample / divisor / self.step_a
                 larger = larger & (part > self.rise_above * top_code) & (place < nominal.size - 1)
-            is_saturated[number] = part > top_code + 0.5
-            found[number] = np.rint(part.clip(0.0, top_code)) * self.step_a * known[every, place]
-            ratio[number] = nominal[place]
-        return ReadOut(found, ratio, is_saturated, conversions)
+            parts[number], places[number] = part, place
+        found_a = np.rint(parts.clip(0.0, top_code)) * self.step_a * known[every, places]
+        return ReadOut(found_a, nominal[places], parts > top_code + 0.5, conversions)
 
 
 def calibrated_ratios(scaling: CurrentScaling, true_ratios: npt.ArrayLike, reference_a: Sequence[float]) -> FloatArray:

@@ -197,9 +197,13 @@ class TiledLayer:
         -------
         list of ndarray, each of shape (n * input_bits, columns of the tile), unit A
         """
-        found: list[FloatArray] = []
         known_s = np.where(np.isfinite(conductance_s), conductance_s, 0.5 * (self.g_min_s + self.g_max_s))
-        for place, ones in zip(self.places(), self.planes(inputs), strict=True):
-            sums_a = np.asarray(read_voltage_v * (ones @ known_s[place]), dtype=np.float64)
-            found.append(sums_a if scaling is None else scaling.convert(sums_a).current_a)
-        return found
+        found: list[FloatArray] = [
+            np.asarray(read_voltage_v * (ones @ known_s[place]), dtype=np.float64)
+            for place, ones in zip(self.places(), self.planes(inputs), strict=True)
+        ]
+        if scaling is None:
+            return found
+        # columns do not know of each other: those of all tiles go through at once
+        converted_a = scaling.convert(np.concatenate(found, axis=1)).current_a
+        return np.split(converted_a, np.cumsum([sums_a.shape[1] for sums_a in found])[:-1], axis=1)

@@ -5,17 +5,20 @@ and 3.6; a plain NumPy recomputation from the exported CSV. The unit vectors are
 """
 
 import csv
+import math
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
-from labctl.networks.binary_network import SHIPPED, shipped_networks
+from labctl.networks.binary_network import SHIPPED, BinaryNetwork, shipped_networks
+from labctl.networks.images import load_images
 from labctl.run import execute_procedure
 from labctl.store import export
 from labctl_procedures import find_procedure
+from labctl_procedures.system.bridge_operations import BridgeMiddles
 
 STATION = "hfo2-1t1r-64x64"
 SMALL = {
@@ -43,6 +46,24 @@ def done(tmp_path_factory):
     with export(run, "csv", place / "run.csv").open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
     return run, rows
+
+
+@pytest.fixture(scope="module")
+def network(done):
+    """Return the network that the run trained."""
+    (file,) = (done[0].path.parents[1] / "home" / "networks").glob("binary-*.npz")
+    with np.load(file) as held:
+        return BinaryNetwork.of_arrays({name: held[name] for name in held.files})
+
+
+def wrong_neuron(cells, rate, distance):
+    """Return the error of a neuron at 6 ns by the double sum of systems.md 3.4, with the coefficients there."""
+    sigma, first = 0.00245622 * cells + 0.160218, math.ceil(cells / 2) + distance
+    lost, won = np.arange(first + 1), np.arange(cells - first + 1)
+    margin = distance - lost[:, np.newaxis] + won
+    tail = 0.5 * np.exp(-((np.abs(margin) + 1) ** 2) / (2 * sigma**2))
+    chance = np.outer(binom.pmf(lost, first, rate), binom.pmf(won, cells - first, rate))
+    return float(np.sum(chance * np.where(margin >= 0, tail, 1.0 - tail)))
 
 
 def results(run):
@@ -91,6 +112,70 @@ def test_middles_are_those_of_dividers_of_the_exported_resistances(done):
             assert float(row["Middle (V)"]) == pytest.approx(0.1 * high / (high + low), abs=0.01)
             compared += 1
     assert compared == 24
+
+
+def test_wrong_operations_are_those_of_inverters_with_the_offset_asked_for():
+    # all middles 30 mV on their right side: one sigma of the offsets, systems.md 3.2
+    is_positive = np.array([[True, False, True, False, True]])
+    agrees = np.stack([np.stack([is_positive, ~is_positive]), np.stack([~is_positive, is_positive])])
+    middle_v = np.where(agrees, 0.13, 0.07)[..., np.newaxis]
+    middles = BridgeMiddles(middle_v, 0.2, is_positive, np.ones((1, 5), dtype=bool))
+    assert middles.error_rate(0.03) == pytest.approx(norm.sf(1.0), rel=1e-9)
+    draws = [middles.wrong_operations(20, 5, 0.03, seed) / 100 for seed in range(400)]
+    assert np.mean(draws) == pytest.approx(norm.sf(1.0), abs=4.0 * np.std(draws) / 20)
+    # one offset is that of a bridge: with one middle above and one below, it errs for half of the operations
+    assert np.std(draws) == pytest.approx(math.sqrt(norm.sf(1.0) * (0.5 - norm.sf(1.0)) / 5), rel=0.25)
+
+
+def test_large_neurons_err_as_the_published_model_says_at_the_measured_rates(done):
+    arrays = done[0].arrays()
+    # 1025 inputs and their bias cells; the highest read voltage
+    for errors, rate in zip(arrays["neuron_error"].to_numpy(), arrays["error_rate"].to_numpy()[:, -1], strict=True):
+        for distance in (0, 3, 10):
+            assert errors[distance] == pytest.approx(wrong_neuron(1127, rate, distance), abs=1e-6)
+
+
+def test_accuracies_are_those_of_neurons_that_err_at_the_measured_rates(done, network):
+    run, rows = done
+    arrays, images, rng = run.arrays(), load_images("digits"), np.random.default_rng(3)
+    measured = arrays["error_rate"].to_numpy()
+    assert sorted(arrays["error"].to_numpy()) == pytest.approx(sorted([0.0, 0.003, *measured.ravel()]))
+    first = np.where(images.x_test @ network.weights[0] >= network.threshold, 1.0, -1.0)
+    rates = {"bridges without errors": 0.0}
+    rates |= {f"condition {c + 1}, {v} V": measured[c, k] for c in range(2) for k, v in enumerate((0.1, 0.2))}
+    for setting, rate in rates.items():
+        ours = [float(row["Value"]) for row in rows if row["Item"] == "accuracy" and row["Setting"] == setting]
+        theirs = []
+        for _ in range(8):
+            signs = first
+            for weights, biases in zip(network.weights[1:-1], network.biases, strict=True):
+                cells = len(weights) + 2 * math.floor(0.05 * len(weights))
+                table = np.array([wrong_neuron(cells, rate, distance) for distance in range(cells // 2 + 1)])
+                sums = signs @ weights + biases
+                errs = rng.random(sums.shape) < table[(np.abs(sums).astype(int) - 1) // 2]
+                signs = np.where((sums > 0) != errs, 1.0, -1.0)
+            scores = (signs @ network.weights[-1] - network.output_mean) * network.output_scale
+            theirs.append(np.mean(np.argmax(scores, axis=1) == images.y_test))
+        assert len(ours) == 3, setting
+        error = max(np.std(theirs, ddof=1), 2e-3) * math.sqrt(1 / 3 + 1 / 8)
+        assert np.mean(ours) == pytest.approx(np.mean(theirs), abs=5.0 * error), setting
+
+
+def test_counts_lost_by_adding_up_currents_are_those_of_a_ladder(done):
+    arrays = done[0].arrays()
+    low_ohm, high_ohm = (arrays[name].to_numpy()[0] for name in ("low_resistance", "high_resistance"))
+    rng = np.random.default_rng([1, 23])
+    drawn = rng.integers(0, len(low_ohm), 23)
+    agrees = rng.random((20, 23)) < 0.5
+    low_s, high_s = 1.0 / low_ohm[drawn], 1.0 / high_ohm[drawn]
+    for pattern, found in zip(agrees, arrays["lost_counts"].to_numpy()[0], strict=True):
+        cells_s = np.where(pattern, low_s, high_s)
+        # 1 V on every cell, 1 ohm from cell to cell, the line on ground at its first cell
+        line = np.diag(cells_s) + np.diag([1.0, *[2.0] * 21, 1.0]) - np.eye(23, k=1) - np.eye(23, k=-1)
+        volts = np.zeros(23)
+        volts[1:] = np.linalg.solve(line[1:, 1:], cells_s[1:])
+        lost = np.sum(cells_s * volts) / (low_s.mean() - high_s.mean())
+        assert found == pytest.approx(lost, rel=1e-3, abs=1e-9)
 
 
 def test_figures_name_how_they_were_had_and_what_the_paper_has(done):

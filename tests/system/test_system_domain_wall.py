@@ -4,11 +4,13 @@ Authority: a Monte Carlo of the law of systems.md 5.3 in this file, and the tabl
 """
 
 import math
+import re
 
 import numpy as np
 import pytest
 
 from labctl.networks.images import image_folder, load_images
+from labctl.networks.quantised_training import StepChances, WallScheme, train_on_walls
 from labctl.physics.domain_wall import DomainWallTrack
 from labctl.physics.presets import load_preset
 from labctl.store import open_run
@@ -112,6 +114,28 @@ def test_steps_of_pulses_follow_an_independent_monte_carlo_and_the_table(ran):
         assert expected == pytest.approx(
             table[steps], abs=0.0055 + 4.0 * math.sqrt(2.0 * expected * (1 - expected) / 2e4)
         )
+        # what the page says of the law
+        told = float(re.search(r"dhull2024_domain_wall gives ([\d.]+)", figure["note"])[1]) / 100.0
+        assert told == pytest.approx(expected, abs=4.0 * math.sqrt(expected * (1.0 - expected) / TRIALS))
+        assert figure["holds"] == (figure["ours"] >= (0.95 if steps == 2 else 0.99))
+
+
+def test_page_recommends_the_pulses_that_hold_and_no_other(ran):
+    results, _, _ = ran
+    found = figures(results, "physics")
+    told = found["pulses that move a wall by one state, mean of these four"]["note"]
+    ours = {
+        (part, width): found[f"pulses of {part} Jc, {width} ns that move a wall by one state"]["ours"]
+        for part in ("1.1", "1.2")
+        for width in ("10", "12")
+    }
+    recommended = re.findall(r"([\d.]+) Jc for (\d+) ns", told)
+    assert set(recommended) == {place for place, chance in ours.items() if chance >= 0.99}
+    assert [ours[place] for place in recommended] == sorted((ours[place] for place in recommended), reverse=True)
+    # systems.md 5.3 prints 0/.99/.01 there: half a digit either way
+    rounded = found["pulses of 1.2 Jc, 12 ns, one state, against the table"]
+    assert rounded["ours"] == ours["1.2", "12"]
+    assert rounded["holds"] == (0.985 <= rounded["ours"] <= 0.995)
 
 
 @pytest.mark.parametrize(("part", "width_ns"), TABLE)
@@ -199,6 +223,24 @@ def test_networks_lose_little_on_walls_that_step_as_extracted(ran):
     assert arrays["trained_by_states"].values.shape == (1, 2)
     # written at once with three pulses of ten failing, weights are wrong; trained with them they are not
     assert arrays["trained_by_failing"].values.mean() > arrays["transferred_by_failing"].values.mean() + 0.03
+
+
+def test_networks_are_trained_on_the_devices_that_were_extracted(ran):
+    _, run, _ = ran
+    arrays, images = run.arrays(), load_images("digits")
+    # every device that was seen, none of them perfect on the whole
+    chances = StepChances(*(tuple(arrays[name].values.tolist()) for name in ("device_no_step", "device_two_steps")))
+    assert len(chances.none) > 200
+    scheme = WallScheme(5, 1, 0.1)
+    made = {"epochs": 15, "learning_rate": 3e-3, "batch": len(images.y_train) // 40, "seed": 1}
+    again = train_on_walls(images, (32,), scheme, chances, **made)
+    table = run.table()
+    mine = table[(table["Item"] == "network") & (table["Setting"] == "walls") & (table["Seed"] == 1)]
+    values = dict(zip(mine["Quantity"], mine["Value"], strict=True))
+    assert values["pulses"] == again.pulses
+    assert values["trained"] == pytest.approx(again.network.accuracy(images.x_test, images.y_test), abs=2 / 540)
+    moved = again.transferred(scheme, chances, seed=1001, looks=0)
+    assert values["transferred"] == pytest.approx(moved.accuracy(images.x_test, images.y_test), abs=2 / 540)
 
 
 def test_papers_accuracies_are_quoted_and_not_claimed(ran):

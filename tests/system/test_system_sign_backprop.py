@@ -6,12 +6,15 @@ The NumPy reference of the algorithm is in tests/unit/networks/test_sign_learnin
 
 import csv
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from labctl.networks.images import load_images
+from labctl.networks.jump_tables import JumpTables
 from labctl.networks.physics_array import PhysicsArray
+from labctl.networks.sign_learning import train_sign_network
 from labctl.networks.sign_loop import LoopLayout, LoopPulses, SignLoop
 from labctl.networks.sign_rule import SignRule
 from labctl.physics.fresh_die import Effects
@@ -70,6 +73,30 @@ def shown(array):
     return found
 
 
+def pulses_wanted(seen):
+    """Return the pulses by cell and direction by systems.md 4.2: up on one device of a pair, down on the other."""
+    wanted = Counter()
+    for number, (pattern, (hidden, outputs, errors, wrong, _)) in enumerate(zip(PATTERNS, seen, strict=True)):
+        wrongness = (np.arange(2) == number % 2) - 1.0 / (1.0 + np.exp(-outputs))
+        assert errors.tolist() == (np.sign(wrongness) * (np.abs(wrongness) > 0.3)).tolist()
+        # no slope beyond the window of 1
+        assert not wrong[np.abs(hidden) > 1.02].any()
+        layers = ((hidden > 0.0, errors, 4), (pattern, wrong, 0))
+        for ones, signs, first in layers:
+            for row, unit in zip(*np.nonzero(np.outer(ones, signs)), strict=True):
+                for device in range(2):
+                    up = (signs[unit] > 0) == (device == 0)
+                    wanted[int(row), first + 2 * int(unit) + device, up] += 1
+    return wanted
+
+
+def pulses_given(run):
+    """Return the pulses that the rows tell, by cell and direction."""
+    table = run.table()
+    pulsed = table[table["Width (s)"].notna()]
+    return Counter(zip(pulsed["Row"], pulsed["Column"], pulsed["Voltage (V)"] > 0.0, strict=True))
+
+
 @pytest.fixture
 def programmed(labctl, homes):
     """Form and program the cells of the loop on a die whose cells differ and do nothing else that is not ideal."""
@@ -104,6 +131,7 @@ def test_station_learns_what_the_physics_learn_when_nothing_else_is_on(programme
         assert station[2].tolist() == physics[2].tolist()
         assert station[3].tolist() == physics[3].tolist()
         assert station[4] == physics[4]
+    assert pulses_given(run) == pulses_wanted(seen)
     assert sum(step[4] for step in seen) > 20
     assert any(step[3].any() for step in seen)
     block = np.s_[: LAYOUT.shape[0], : LAYOUT.shape[1]]
@@ -177,6 +205,21 @@ def test_accuracy_of_the_loop_follows_from_the_exported_rows(done):
     wanted = np.mean(np.argmax((inputs @ first > 0.0).astype(float) @ second, axis=1) == labels)
     found = figure(run, "small problem: accuracy after learning in the loop", "instruments")
     assert found["ours"] == pytest.approx(wanted, abs=1e-9)
+
+
+@pytest.mark.slow
+def test_network_of_the_extracted_device_is_made_of_the_cells_that_were_measured(done):
+    arrays, range_s = done[0].arrays(), 270e-6
+    tables = JumpTables(
+        *(arrays[f"jump_{name}"].values / range_s for name in ("up_mean", "up_spread", "down_mean", "down_spread"))
+    )
+    images = load_images("digits")
+    # thresholds and window as the parameters have them: 0.3, 0.1 and 2
+    for engine in ("numpy", "numba"):
+        found = train_sign_network(images, 20, tables, SignRule(0.3, 0.1, 2.0), seed=0, epochs=2, engine=engine)
+        assert arrays["accuracy_extracted"].values[0] == pytest.approx(found.accuracies, abs=2 / 540)
+    # the same by the ideal device: another network
+    assert arrays["accuracy_ideal"].values[0].tolist() != arrays["accuracy_extracted"].values[0].tolist()
 
 
 @pytest.mark.slow

@@ -88,7 +88,7 @@ class DomainWall(SystemProcedure):
         minimum=0.5,
         maximum=3.0,
         default=1.15,
-        description="In parts of the depinning voltage; the middle of 1.1 to 1.2, where a pulse is one state",
+        description="In parts of the depinning voltage; the middle of 1.1 to 1.2, where 10 ns are one state",
     )
     programming_width = QuantityParameter(
         "Programming width",

@@ -21,7 +21,9 @@ PAPER_ERROR, PAPER_SOFTWARE, PAPER_ACCURACY = 0.0259, 0.9778, 0.973
 
 _SOURCE = "abstract of the paper"
 _TARGETS = "acceptance of this reproduction"
-_LARGEST_LOSS, _LARGEST_ASYMMETRY = 0.005, 0.1
+_LARGEST_LOSS = 0.005
+# standard deviations of the sets of cells that a measured figure may be away from their mean
+_BAND = 2.0
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -51,16 +53,27 @@ class Accuracies:
     images_agreed: int = 0
 
 
-def array_figures(update: Mapping[str, float], residual: FloatArray, errors: ColumnErrors) -> list[Figure]:
+def array_figures(
+    update: Mapping[str, float],
+    expected: Mapping[str, Sequence[float]],
+    residual: FloatArray,
+    errors: ColumnErrors,
+    *,
+    device: str,
+) -> list[Figure]:
     """Return the figures of the array.
 
     Parameters
     ----------
     update : mapping of str to float
         From ``update_summary``.
+    expected : mapping of str to sequence of float
+        The same of sets of as many cells that are physics alone, by the names of ``EXPECTED``.
     residual : ndarray, unit 1
         Conductance less target, over the range of levels; NaN where there is no device.
     errors : ColumnErrors
+    device : str
+        Name of the device file.
 
     Returns
     -------
@@ -68,8 +81,8 @@ def array_figures(update: Mapping[str, float], residual: FloatArray, errors: Col
     """
 
     def measured(quantity: str, values: Sequence[float] | FloatArray, unit: str = "%", **told: Any) -> Figure:
-        named = {"over": "dies", "source": _TARGETS} | told
-        return spread_figure(quantity, unit, list(values), way="instruments", **named)
+        named = {"over": "dies", "source": _TARGETS, "way": "instruments"} | told
+        return spread_figure(quantity, unit, list(values), **named)
 
     def worst(quantity: str, columns: FloatArray, **told: Any) -> Figure:
         largest = float(np.nanmax(columns))
@@ -83,20 +96,41 @@ def array_figures(update: Mapping[str, float], residual: FloatArray, errors: Col
             **told,
         )
 
+    def foretold(name: str, quantity: str, unit: str, note: str) -> list[Figure]:
+        alone = np.asarray(expected[name], dtype=float)
+        distance = abs(update[name] - float(alone.mean()))
+        return [
+            measured(
+                quantity,
+                [update[name]],
+                unit=unit,
+                rule="within two standard deviations of what the device file gives",
+                holds=distance <= _BAND * float(alone.std(ddof=1)),
+                note=note,
+            ),
+            measured(
+                quantity,
+                alone,
+                unit=unit,
+                way="physics",
+                over="sets of cells",
+                source="",
+                note=f"what {device} gives for as many cells, pulses and cycles",
+            ),
+        ]
+
     over = f"{errors.vectors} random vectors; mean of the columns "
     return [
         measured("R^2 of the pulses up", [update["r_squared_up"]], "1"),
         measured("R^2 of the pulses down", [update["r_squared_down"]], "1"),
-        measured("integral non-linearity, up", [update["inl_up"]], note="of the range"),
-        measured("integral non-linearity, down", [update["inl_down"]], note="of the range"),
-        measured(
+        *foretold("inl_up", "integral non-linearity, up", "%", "of the range"),
+        *foretold("inl_down", "integral non-linearity, down", "%", "of the range"),
+        *foretold(
+            "asymmetry",
             "asymmetry of up and down",
-            [update["asymmetry"]],
-            unit="1",
-            rule="below 0.1",
-            holds=update["asymmetry"] < _LARGEST_ASYMMETRY,
-            note="largest distance of the branches over the range; the device file's step shrinks faster downwards "
-            f"(mean distance {update['mean_asymmetry']:.3f})",
+            "1",
+            "largest distance of the branches over the range, mean of cells and cycles; mean distance "
+            f"{update['mean_asymmetry']:.3f}; a step that shrinks faster downwards than upwards makes it",
         ),
         measured("spread of a step from cycle to cycle", [update["cycle_spread"]], note="over the range"),
         measured("spread of the step from device to device", [update["device_spread"]]),
@@ -268,12 +302,16 @@ def assumptions(
         "vectors of zeros and ones; the paper's definition is not public.",
         "Training on the array: every coincidence of trains is a nominal pulse, references and readings are exact, a "
         "train in each direction goes with every image, and retention goes on meanwhile.",
-        "The default rates of learning and of transfer were chosen among about 29 settings, with one seed and on test "
-        "images of MNIST; plain learning does better at a smaller rate. The accuracies of training are optimistic and "
-        "do not rank the ways.",
+        "The default rates of learning (of 0.005 to 0.4) and of transfer (of 0.125 to 2) were chosen on the last "
+        "10,000 training images of MNIST, held out, with 3 networks that had not seen them: the best mean of plain "
+        "learning, and that of both forms of TTv2. No test image took part.",
         "No current flows into a gate, so that its pulses take no energy; the channels of the column carry a current "
         "at half of the voltage meanwhile, each taken to conduct what the cell does.",
         "The 5.9 mW of the chip's own electronics cannot be measured by the suite; it is the paper's.",
+        "The paper claims linear and symmetric updates without a number. The soft bounds of the device file "
+        "um2024_ecram are those fitted to another ECRAM (Tang et al., IEDM 2018): 0.12 upwards and 0.51 downwards, "
+        "which by themselves give an asymmetry of 0.18; with 0.05 to 0.1 both ways, and the same spreads, four cells "
+        "would have 0.10 to 0.12.",
         f"What a simulated cell is like (update law, spreads, retention) is assumed where the device file {device} "
         "says so.",
     ]

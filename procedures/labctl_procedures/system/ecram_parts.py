@@ -22,11 +22,13 @@ from labctl.physics.presets import Preset
 from labctl.tuning.counted_pulses import program_by_count
 
 __all__ = [
+    "EXPECTED",
     "MIRROR_SPREAD",
     "TRAININGS",
     "ColumnErrors",
     "Training",
     "column_errors",
+    "expected_updates",
     "largest_input",
     "layer_accuracies",
     "programmed_block",
@@ -61,6 +63,8 @@ TRAININGS: Mapping[str, Training] = {
     "TTv2, zero at the convergence point": Training("trained_convergence", "convergence"),
 }
 """Ways to train, by what they are called."""
+EXPECTED = ("asymmetry", "inl_up", "inl_down")
+"""Figures of :func:`update_summary` that the device file foretells."""
 MIRROR_SPREAD = 0.01
 """By how much mirrors differ from their nominal ratio; assumed."""
 # per cent of the inputs of a layer that are not larger than the largest number stands for
@@ -136,6 +140,55 @@ def update_summary(potentiation_s: FloatArray, depression_s: FloatArray) -> dict
         "down_step": float(np.mean(steps["down"])),
         "range": float(np.mean([one.range_s for one in figures])),
     }
+
+
+def expected_updates(
+    preset: Preset,
+    *,
+    cells: int,
+    cycles: int,
+    pulses: int,
+    gates: tuple[float, float, float],
+    read_voltage_v: float,
+    sets: int,
+    seed: int,
+) -> dict[str, float]:
+    """Return the figures of the same updates on many sets of fresh cells that are physics alone.
+
+    Parameters
+    ----------
+    preset : Preset
+        Device file.
+    cells : int
+        Of a set: as many as were measured.
+    cycles, pulses : int
+        As they were measured.
+    gates : tuple of three floats
+        Voltage up and down, unit V, and width, unit s.
+    read_voltage_v : float, unit V
+    sets : int
+    seed : int
+        Of the cells.
+
+    Returns
+    -------
+    dict of str to float, unit 1
+        ``asymmetry 1`` and so on: a figure of :func:`update_summary`, and the number of its set.
+    """
+    array = PhysicsArray(preset, sets, cells, seed, read_voltage_v=read_voltage_v)
+    every = list(np.ndindex(sets, cells))
+    curves_s = np.empty((2, len(every), cycles, pulses + 1))
+    for cycle in range(cycles):
+        for branch_s, gate_v in zip(curves_s, gates[:2], strict=True):
+            branch_s[:, cycle, 0] = array.read_cells(every)
+            for pulse in range(1, pulses + 1):
+                array.pulse_cells(every, gate_v, gates[2])
+                branch_s[:, cycle, pulse] = array.read_cells(every)
+    found: dict[str, float] = {}
+    for number in range(sets):
+        one = update_summary(*curves_s[:, number * cells : (number + 1) * cells])
+        found |= {f"{name} {number + 1}": one[name] for name in EXPECTED}
+    return found
 
 
 def column_errors(
