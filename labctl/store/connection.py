@@ -71,13 +71,15 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_to_read(path: Path) -> sqlite3.Connection:
+def connect_to_read(path: Path, patience_s: float = 5.0) -> sqlite3.Connection:
     """Open a run file for reading; what it says of functions and views is not believed.
 
     Parameters
     ----------
     path : Path
         Absolute.
+    patience_s : float, unit s
+        How long opening, and each question afterwards, waits for somebody who has the file for himself.
 
     Returns
     -------
@@ -89,17 +91,17 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         If it cannot be opened.
     """
     try:
-        return _open_to_read(path, "ro")
+        return _open_to_read(path, "ro", patience_s)
     except sqlite3.OperationalError as error:
         # the disk failed while the file was left in order: SQLite must write to do or undo the last step
         if error.sqlite_errorcode not in _UNFINISHED:
             raise
-    _open_to_read(path, "rw").close()
-    return _open_to_read(path, "ro")
+    _open_to_read(path, "rw", patience_s).close()
+    return _open_to_read(path, "ro", patience_s)
 
 
-def _open_to_read(path: Path, mode: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=5.0)
+def _open_to_read(path: Path, mode: str, patience_s: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=patience_s)
     try:
         connection.execute("PRAGMA trusted_schema = OFF").fetchall()
         # a damaged page is told of, not read past its end

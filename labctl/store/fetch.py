@@ -26,6 +26,7 @@ def read_columns(
     Parameters
     ----------
     connection : sqlite3.Connection
+        In a transaction: their numbers and their values are two questions.
     columns : sequence of Column
 
     Returns

@@ -28,6 +28,8 @@ from labctl.store.spool import root_of, spool_of
 __all__ = ["EventRow", "Increment", "Page", "ProgressMark", "RunFollower"]
 
 _LOOK_PERIOD_S = 1.0
+# a look at a file that its writer has for himself is over soon: the next one comes
+_PATIENCE_S = 0.005
 _MOST_EVENTS = 500
 _SEGMENTED = 2  # the first schema with segments
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
@@ -354,8 +356,7 @@ class RunFollower:
     def _connect(self) -> sqlite3.Connection:
         if not self.path.is_file():
             raise StoreError(f"{self.path}: the run file is gone; it was moved or deleted")
-        self._connection = connect_to_read(self.path)
-        self._connection.execute("PRAGMA busy_timeout = 5").fetchall()
+        self._connection = connect_to_read(self.path, _PATIENCE_S)
         status = os.stat(self.path)
         self._file = (status.st_dev, status.st_ino)
         return self._connection

@@ -38,8 +38,8 @@ _FOREIGN = "SELECT type, name FROM sqlite_schema WHERE type NOT IN ('table', 'in
 class Run:
     """One run file, opened for reading only.
 
-    Each access reads the file as it is now. Inside ``with run:`` all of them see the file as it was at the start of the
-    block, which matters for a run that is still growing.
+    Each access reads the file as it is at one moment, now. Inside ``with run:`` all of them see the file as it was at
+    the start of the block, which matters for a run that is still growing.
 
     Parameters
     ----------
@@ -400,7 +400,10 @@ class Run:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         connection = self._held
         try:
-            connection = connection or self._connect()
+            if connection is None:
+                connection = self._connect()
+                # what takes several questions is answered from one moment of a file that grows
+                connection.execute("BEGIN")
             yield connection
         except (sqlite3.Error, ValueError, OverflowError) as error:  # ValueError: no UTF-8, or text among numbers
             raise unreadable(self.path, error) from error

@@ -232,6 +232,7 @@ def _each(move: Any, paths: list[str]) -> dict[str, list[str]]:
 def _columns(path: Path, columns: list[Column]) -> tuple[Any, list[NDArray[np.generic]]]:
     try:
         with closing(connect_to_read(path)) as connection:
+            connection.execute("BEGIN")
             return read_columns(connection, columns)
     except (sqlite3.Error, ValueError, OverflowError) as error:
         raise unreadable(path, error) from error

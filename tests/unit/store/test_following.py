@@ -248,14 +248,20 @@ def test_take_waits_for_nobody_when_the_writer_has_the_file_for_itself(tmp_path)
     writer = make(tmp_path)
     writer.points([row(number) for number in range(30)])
     writer.seal("finished", {})
-    follower = RunFollower(writer.path)
-    assert follower.take(10).count == 10
     holder = sqlite3.connect(writer.path, isolation_level=None)
-    holder.execute("BEGIN EXCLUSIVE")
-    start_s = time.monotonic()
-    held = follower.take(10)
-    assert time.monotonic() - start_s < 1.0
-    assert (held.count, held.first_seq, held.status) == (0, 11, "finished")
-    holder.execute("ROLLBACK")
+    took_s = []
+    # the least of five: this computer may stand still, SQLite's own wait of seconds would be in each
+    for _ in range(5):
+        follower = RunFollower(writer.path)
+        assert follower.take(10).count == 10
+        holder.execute("BEGIN EXCLUSIVE")
+        start_s = time.monotonic()
+        # the second look opens the file again
+        looks = [follower.take(10) for _ in range(3)]
+        took_s.append(time.monotonic() - start_s)
+        holder.execute("ROLLBACK")
+        assert {(held.count, held.first_seq, held.status) for held in looks} == {(0, 11, "finished")}
+        assert follower.take(10).first_seq == 11
+        follower.close()
     holder.close()
-    assert follower.take(10).first_seq == 11
+    assert min(took_s) < 1.0

@@ -220,7 +220,7 @@ def test_times_go_on_with_the_gap_by_utc_when_run_is_resumed(tmp_path, monkeypat
     events = open_run(writer.path).events()
     # promise P17: no negative interval, and the jump is recorded
     assert events["kind"].tolist() == ([] if away_s > 0 else ["clock"])
-    assert events["message"].str.contains(r"went back by 3(?:599|600)").tolist() == ([] if away_s > 0 else [True])
+    assert events["message"].str.contains(r"went back by 3(?:5\d\d|600)").tolist() == ([] if away_s > 0 else [True])
 
 
 @pytest.mark.parametrize("schema", [1, 2])

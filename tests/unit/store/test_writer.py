@@ -14,6 +14,7 @@ from labctl.errors import StoreError
 from labctl.roles import Flag
 from labctl.store import ParameterRecord, RunHeader, RunWriter, list_runs, open_run
 from labctl.store import commit as commit_module
+from labctl.store import reader as reader_module
 
 COLUMNS = ("Row", "Conductance (S)", "Error (1)", "Flags")
 
@@ -56,11 +57,13 @@ def test_point_is_committed_at_once_when_points_come_slowly(writer):
 
 def test_points_are_acknowledged_only_when_committed_while_they_come_fast(writer, monkeypatch):
     monkeypatch.setattr(commit_module, "_GROUP_AGE_S", 1e9)
+    # however long this computer stands still between two of them
+    monkeypatch.setattr(commit_module, "_SLOW_INTERVAL_S", 1e9)
     for row in range(600):
         writer.point(point(row))
         assert writer.count == row + 1
     # the first at once, then one group of 500, which the thread commits
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while writer.acknowledged < 501 and time.monotonic() < deadline:
         assert writer.acknowledged <= committed(writer.path)
     assert writer.acknowledged == committed(writer.path) == 501
@@ -71,7 +74,7 @@ def test_points_are_acknowledged_only_when_committed_while_they_come_fast(writer
 def test_waiting_points_are_committed_when_the_producer_pauses(writer):
     for row in range(5):
         writer.point(point(row))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while writer.acknowledged < 5 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert writer.acknowledged == committed(writer.path) == 5
@@ -253,6 +256,30 @@ def test_run_reads_the_same_while_it_grows_when_watched(writer):
         assert writer.seal("aborted", {}, "why") == "aborted"
     assert len(run.table()) == 2
     assert (run.status, run.summary()["error"]) == ("aborted", "why")
+
+
+def test_table_is_of_one_moment_when_the_writer_appends_while_it_is_read(writer, monkeypatch):
+    """Ten rows are committed before each question to the file: a table has as many numbers as values."""
+    connect, written = reader_module.connect_to_read, []
+
+    def append(statement):
+        if "point" in statement and "sqlite_schema" not in statement:
+            writer.points([point(len(written))] * 10)
+            writer.flush()
+            written.append(statement)
+
+    def connected(path):
+        connection = connect(path)
+        connection.set_trace_callback(append)
+        return connection
+
+    writer.point(point(0))
+    run = open_run(writer.path)
+    monkeypatch.setattr(reader_module, "connect_to_read", connected)
+    table = run.table()
+    assert len(written) > 1
+    assert len(table) == 11
+    assert run.summary()["points"] > 11
 
 
 def test_point_goes_in_once_when_an_interrupt_cuts_the_commit(writer):
