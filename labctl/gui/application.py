@@ -13,6 +13,7 @@ from labctl.errors import LabError
 from labctl.gui.desk import Desk
 from labctl.gui.log_records import catch_the_uncaught, leave_the_uncaught
 from labctl.gui.main_window import MainWindow
+from labctl.gui.panels import import_ahead
 from labctl.run.queue.launch import ensure_worker
 
 __all__ = ["show_window"]
@@ -53,8 +54,8 @@ def show_window(station: str, root: Path) -> int:
     listening.start(_LISTEN_MS)
     window.show()
     window.begin(station)
-    # after the first painting: a run that is asked for soon finds everything loaded
-    QTimer.singleShot(0, lambda: _have_runs_ready(desk))
+    # after the first painting: a run or a panel that is asked for soon finds everything loaded
+    QTimer.singleShot(0, lambda: _have_all_ready(desk))
     code = application.exec()
     listening.stop()
     # Python deletes in any order at its end: what Qt still needs, or still calls, would be gone by then
@@ -67,8 +68,9 @@ def show_window(station: str, root: Path) -> int:
     return int(code)
 
 
-def _have_runs_ready(desk: Desk) -> None:
-    """Start the queue's worker before it has work: the first run then finds everything loaded."""
+def _have_all_ready(desk: Desk) -> None:
+    """Import what the panels need, and start the queue's worker before it has work."""
+    import_ahead(desk)
     try:
         ensure_worker(desk.root, stay=True)
     except (LabError, OSError) as error:

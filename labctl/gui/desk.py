@@ -4,6 +4,7 @@ Panels do not know each other; they change the desk and hear of changes by its s
 """
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from qtpy.QtCore import QObject, QProcess, QSettings, QTimer, Signal
 from labctl.errors import LabError
 from labctl.gui.backstage import Backstage
 from labctl.gui.feed import RunFeed
+from labctl.gui.slots import guarded_slot
 from labctl.gui.theme import SCHEMES, Theme
 from labctl.home import labctl_home
 from labctl.replay.playing import RunPlayer
@@ -22,6 +24,8 @@ __all__ = ["Cell", "Desk", "Finished", "StationFacts"]
 
 Cell = tuple[int, int]
 _LOOK_MS = 1000
+# in which the window draws and listens
+_BREATH_MS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,8 @@ class Desk(QObject):
         Severity ("info", "warning", "error") and a sentence for people.
     show_requested : Signal of str
         Name of a panel to raise.
+    layout_reset : Signal
+        What stands in panels shall go back to where it stood at first.
     station : str
         Name or path; empty: none.
     facts : StationFacts or None
@@ -122,6 +128,7 @@ class Desk(QObject):
     parameters_offered = Signal(str, dict)
     told = Signal(str, str)
     show_requested = Signal(str)
+    layout_reset = Signal()
 
     def __init__(self, root: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -138,6 +145,10 @@ class Desk(QObject):
         for asked in (self.backstage, self.scanner):
             asked.told.connect(self.tell)
         self._commands: set[QProcess] = set()
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._turn = QTimer(self)
+        self._turn.setSingleShot(True)
+        self._turn.timeout.connect(self._do_next)
         self._seen: object = None
         self._looking = QTimer(self)
         self._looking.timeout.connect(self._look)
@@ -275,6 +286,18 @@ class Desk(QObject):
         """
         self.show_requested.emit(panel)
 
+    def soon(self, action: Callable[[], object]) -> None:
+        """Do something soon, after what waits already; one thing at a time, so that the window draws in between.
+
+        Parameters
+        ----------
+        action : callable
+            What takes some ten milliseconds and is not urgent, such as loading a panel.
+        """
+        self._waiting.append(action)
+        if not self._turn.isActive():
+            self._turn.start(0)
+
     def command(self, arguments: Sequence[str], done: Callable[[Finished], None]) -> QProcess:
         """Start a ``labctl`` command as a process of its own, which ends with the window.
 
@@ -310,6 +333,8 @@ class Desk(QObject):
     def close(self) -> None:
         """Let go of the run, of the processes behind the window and of commands that are not done."""
         self._looking.stop()
+        self._turn.stop()
+        self._waiting.clear()
         self.watch(None)
         for asked in (self.backstage, self.scanner):
             asked.close()
@@ -318,6 +343,14 @@ class Desk(QObject):
             process.kill()
             process.waitForFinished(1000)
         self.settings.sync()
+
+    @guarded_slot
+    def _do_next(self) -> None:
+        try:
+            self._waiting.popleft()()
+        finally:
+            if self._waiting:
+                self._turn.start(_BREATH_MS)
 
     def _take_facts(self, facts: Mapping[str, Any] | None) -> None:
         self.facts = None if facts is None else StationFacts(**facts)

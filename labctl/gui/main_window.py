@@ -16,6 +16,7 @@ from labctl.gui.log_panel import LogPanel
 from labctl.gui.main_menu import MainMenu
 from labctl.gui.place_labels import PlaceLabels, station_in_words
 from labctl.gui.play_bar import PlayBar
+from labctl.gui.plots.kept_plots import forget_plots
 from labctl.gui.run_bar import RunBar
 from labctl.gui.running_runs import RunningRun, RunningRuns
 from labctl.gui.slots import guarded_slot
@@ -160,9 +161,11 @@ class MainWindow(QMainWindow):
 
     @guarded_slot
     def reset_layout(self) -> None:
-        """Put all panels where they stood at first."""
+        """Put all panels and plots where they stood at first."""
         self.show_start(False)
         self.panels.arrange()
+        forget_plots(self.desk.settings)
+        self.desk.layout_reset.emit()
 
     @guarded_slot
     def open_run_file(self) -> None:

@@ -1,20 +1,21 @@
-"""Which panels the window has, and loading each when it is first seen.
+"""Which panels the window has, and loading each when it is first seen; their modules are imported before.
 
 Not here: the panels, where they stand (:mod:`labctl.gui.docks`).
 """
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 
-from qtpy.QtCore import QSize, Qt, QTimer, Signal
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QPaintEvent
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from labctl.gui.desk import Desk
 from labctl.gui.slots import guarded_slot, sentence_of
 
-__all__ = ["PANELS", "PanelEntry", "PanelPlace"]
+__all__ = ["PANELS", "PanelEntry", "PanelPlace", "import_ahead"]
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +53,51 @@ PANELS = (
     PanelEntry("log", "Log", "labctl.gui.log_panel", "LogPanel"),
 )
 
+# in the order in which they are wanted; what takes long of a panel's module stands before it
+_AHEAD = (
+    "labctl.gui.form.run_starter",
+    "pyqtgraph.exporters",
+    "labctl.gui.plots.plots_panel",
+    "labctl.gui.form.form_panel",
+    "labctl.gui.station.station_panel",
+    "labctl.gui.queue.queue_panel",
+    # what NumPy itself imports at the first np.unique
+    "numpy.ma",
+    "labctl.array",
+    "labctl.analysis.die_maps",
+    "labctl.gui.array.array_panel",
+    "labctl.gui.browser.browser_panel",
+    "labctl.gui.plots.table_panel",
+    "labctl.gui.manual.manual_panel",
+)
+
+
+def import_ahead(desk: Desk) -> None:
+    """Import what the panels need, one module in a turn, so that the first look at one does not hold the window up.
+
+    Parameters
+    ----------
+    desk : Desk
+        Gives the turns.
+    """
+    _import_next(desk, iter(_AHEAD))
+
+
+def _import_next(desk: Desk, names: Iterator[str]) -> None:
+    name = next(names, None)
+    if name is None:
+        return
+    # behind the panels that are waited for
+    desk.soon(lambda: _import_next(desk, names))
+    _try_import(name)
+
+
+def _try_import(name: str) -> None:
+    try:
+        import_module(name)
+    except Exception as error:  # noqa: BLE001  the place of the panel tells it, when it is looked at
+        _log.debug("%s", name, exc_info=error)
+
 
 class PanelPlace(QWidget):
     """Where a panel stands; it is loaded when it is first seen, and an error stands in its place if it cannot be.
@@ -77,7 +123,7 @@ class PanelPlace(QWidget):
         self.entry = entry
         self.desk = desk
         self.panel: QWidget | None = None
-        self._is_tried = False
+        self._is_asked = self._is_tried = False
         self._is_seen = False
         self._scroll = QScrollArea(self)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -106,8 +152,14 @@ class PanelPlace(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Load soon; a place behind others is shown for a moment, but never painted; called by Qt."""
         super().paintEvent(event)
-        if not self._is_tried:
-            QTimer.singleShot(0, self.load)
+        if not self._is_asked and not self._is_tried:
+            self._is_asked = True
+            self.desk.soon(self._import)
+
+    def _import(self) -> None:
+        # in a turn of its own, before the panel is made
+        self.desk.soon(self.load)
+        _try_import(self.entry.module)
 
     @guarded_slot
     def load(self) -> None:

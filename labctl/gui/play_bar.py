@@ -46,7 +46,7 @@ class PlayBar(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal, self)
         self.slider.setRange(0, _PARTS)
         self.slider.setAccessibleName("Place in the run")
-        self.slider.setToolTip("Jump: forwards the rows between come at once, backwards the plots begin again")
+        self.slider.setToolTip("Jump: forwards the rows between come at once, backwards plots and map begin again")
         self.time_label = QLabel(self)
         self.end_button = QPushButton("E&nd the replay", self)
         self.end_button.setToolTip("Show all of the run")

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
 
 from labctl.gui.desk import Desk
@@ -75,7 +75,7 @@ class RunBar(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(4, 0, 4, 0)
         for widget in (self.state_label, self.badge, self.name_label, self.bar, self.left_label):
-            layout.addWidget(widget, 1 if widget is self.name_label else 0)
+            layout.addWidget(widget, 1 if widget is self.name_label else 0, Qt.AlignmentFlag.AlignVCenter)
         for button in (self.other_button, self.pause_button, self.abort_button):
             layout.addWidget(button)
 
@@ -118,7 +118,8 @@ class RunBar(QWidget):
 
     def _other(self) -> RunningRun | None:
         feed = self._feed
-        watched = feed.run_id if feed is not None and feed.is_live and feed.player is None else ""
+        # of the watched run the feed knows it first when it has ended
+        watched = feed.run_id if feed is not None and feed.player is None else ""
         others: Sequence[RunningRun] = [run for run in self._running.runs if run.run_id != watched]
         return others[0] if others else None
 

@@ -261,6 +261,8 @@ def _sheet(colours: Colours) -> str:
         f"QToolTip {{ color: {colours.text}; background: {colours.base}; border: 1px solid {colours.border}; }}"
         f"QLabel[badge='simulated'] {{ color: {colours.on_simulated}; background: {colours.simulated};"
         " border-radius: 0.3em; padding: 0.1em 0.5em; }"
+        f"QLabel[badge='played'] {{ color: {colours.on_accent}; background: {colours.accent};"
+        " border-radius: 0.3em; padding: 0.1em 0.5em; }"
         f"QLabel[weight='muted'] {{ color: {colours.muted}; }}"
         f"QPushButton[weight='accent'] {{ color: {colours.on_accent}; background: {colours.accent};"
         " border: none; border-radius: 0.3em; padding: 0.5em 1em; font-weight: 600; }"

@@ -9,6 +9,20 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("QT_API", "pyside6")
 
 
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture
+def qtbot(qtbot):
+    """pytest-qt's bot with more patience: asked is whether something comes, not how fast this computer is just now."""
+
+    def patient(wait):
+        return lambda what, *, timeout=0, **more: wait(what, timeout=max(timeout, PATIENCE_MS), **more)
+
+    qtbot.waitUntil, qtbot.waitSignal = patient(qtbot.waitUntil), patient(qtbot.waitSignal)
+    return qtbot
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     """Per-user state of this test alone; also for the processes that the window starts."""

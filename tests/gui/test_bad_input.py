@@ -25,7 +25,7 @@ from labctl.store import RunHeader, RunWriter, open_run
 
 HEADER = RunHeader("sweep_iv", ("Row", "Voltage (V)"), station="single-device", simulated=True)
 STATION = "single-device"
-LONG_MS = 30_000
+LONG_MS = 120_000
 # nobody listens there: every connection is refused at once
 UNREACHABLE = """
 schema = 1
@@ -208,7 +208,7 @@ def test_station_that_does_not_open_fails_its_item_with_the_reason_and_keeps_the
     worker.start()
     queue_panel = window.panels.places["queue"].panel
     qtbot.waitUntil(lambda: [item.state for item in queue_panel.look.items] == ["failed"], timeout=LONG_MS)
-    worker.join(10)
+    worker.join(60)
     (item,) = queue_panel.look.items
     assert item.error.startswith("smu1 (Keithley2450): ")
     assert item.error.endswith("check power and cable")

@@ -4,8 +4,9 @@ import json
 from importlib import import_module
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QLabel, QMessageBox, QPushButton
 
 from labctl.gui import panels
@@ -186,6 +187,7 @@ def test_right_docks_stay_as_wide_when_the_window_grows(open_window, qtbot):
     window.resize(1280, 800)
     window.reset_layout()
     station = window.panels.docks["station"]
+    qtbot.waitUntil(lambda: 0.25 * 1280 < station.width() < 0.31 * 1280)
     qtbot.wait(100)
     assert 0.25 * 1280 < station.width() < 0.31 * 1280
     width = station.width()
@@ -209,6 +211,100 @@ def test_window_comes_back_as_it_was_left(open_window, qtbot):
     assert not again.panels.docks["station"].isVisible()
     again.reset_layout()
     assert again.panels.docks["station"].isVisible()
+
+
+@pytest.fixture
+def real_plots(monkeypatch):
+    """The panel of plots is the real one."""
+    name = "labctl.gui.plots.plots_panel"
+    monkeypatch.setattr(panels, "import_module", lambda one: import_module(one) if one == name else loaded(one))
+
+
+@pytest.fixture
+def sweep(root):
+    """A run that has ended, whose procedure gets two plots at first."""
+    columns = ("Event", "Cycle", "Voltage (V)", "Current (A)", "Time (s)")
+    writer = RunWriter.create(root, RunHeader("sweep_iv", columns, station="single-device", simulated=True))
+    for number in range(50):
+        values = ("sweep", number // 25, 0.02 * number, 1e-6 * number, 0.1 * number)
+        writer.point(dict(zip(columns, values, strict=True)))
+    writer.seal("finished", {})
+    return writer.path
+
+
+def watch_plots(window, qtbot, path, count):
+    window.desk.watch(path)
+    window.show_panel("plots")
+    plots = window.panels.places["plots"].panel
+    qtbot.waitUntil(lambda: len(plots.frames) == count and all(frame.count for frame in plots.frames))
+    # no layout is under way
+    qtbot.waitUntil(lambda: not (plots._placing.isActive() or plots._sharing.isActive()))
+    qtbot.wait(50)
+    return plots
+
+
+def plots_seen(plots):
+    """What each plot shows and where, by the name of its dock."""
+    docks = [frame.parentWidget() for frame in plots.frames]
+    return {
+        dock.objectName(): (dock.widget().choice, dock.isFloating(), dock.windowTitle(), dock.geometry().getRect())
+        for dock in docks
+    }
+
+
+def assert_same_plots(seen, wanted):
+    assert seen.keys() == wanted.keys()
+    for name, (choice, is_floating, title, place) in wanted.items():
+        assert seen[name][:3] == (choice, is_floating, title)
+        # to the width of a handle
+        assert np.abs(np.subtract(seen[name][3], place)).max() <= 6, (name, seen[name], place)
+
+
+@pytest.mark.parametrize("width", [1280, 1900])
+def test_plots_come_back_where_they_stood_when_the_window_is_opened_again(
+    open_window, qtbot, real_plots, sweep, root, width
+):
+    window = open_window("single-device")
+    window.resize(width, 900)
+    plots = watch_plots(window, qtbot, sweep, 2)
+    at_first = plots_seen(plots)
+    qtbot.mouseClick(plots.frames[0]._log_x, Qt.MouseButton.LeftButton, pos=QPoint(8, 8))
+    plots._list_kinds()
+    next(one for one in plots._add_menu.actions() if one.text() == "Over time").trigger()
+    first, second, third = (frame.parentWidget() for frame in plots.frames)
+    plots._area.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, first)
+    plots._area.tabifyDockWidget(second, third)
+    plots._area.resizeDocks([second, first], [600, 100], Qt.Orientation.Vertical)
+    if width > 1500:
+        for number, dock in enumerate((second, third)):
+            dock.setFloating(True)
+            dock.setGeometry(100 + 50 * number, 120, 500, 300)
+    wanted = plots_seen(watch_plots(window, qtbot, sweep, 3))
+    # another procedure has plots of its own
+    other = RunWriter.create(root, RunHeader("read_array", ("Row", "Column", "Conductance (S)")))
+    other.point({"Row": 0, "Column": 0, "Conductance (S)": 1e-5})
+    other.seal("finished", {})
+    watch_plots(window, qtbot, other.path, 1)
+    assert_same_plots(plots_seen(watch_plots(window, qtbot, sweep, 3)), wanted)
+    window.close()
+    again = open_window("single-device")
+    again.resize(width, 900)
+    plots = watch_plots(again, qtbot, sweep, 3)
+    assert_same_plots(plots_seen(plots), wanted)
+    again.reset_layout()
+    assert_same_plots(plots_seen(watch_plots(again, qtbot, sweep, 2)), at_first)
+    again.close()
+    third = open_window("single-device")
+    third.resize(width, 900)
+    assert_same_plots(plots_seen(watch_plots(third, qtbot, sweep, 2)), at_first)
+
+
+@pytest.mark.parametrize("kept", ["nonsense", '{"choices": {"plot-1": {"kind": "Pie"}}}', '{"choices": []}', "[]"])
+def test_plots_are_the_first_ones_when_what_was_kept_cannot_be_read(open_window, qtbot, real_plots, sweep, kept):
+    window = open_window("single-device")
+    window.desk.settings.setValue("plots/sweep_iv", kept)
+    assert len(watch_plots(window, qtbot, sweep, 2).frames) == 2
+    assert not [entry for entry in window.log.model.entries if entry.severity == "error"]
 
 
 def test_window_watches_a_run_that_is_under_way_when_it_opens_and_says_so(open_window, qtbot, live_run):
@@ -247,6 +343,17 @@ def test_window_leaves_an_old_run_in_sight_and_offers_the_new_one_when_the_user_
     qtbot.mouseClick(window.run_bar.other_button, Qt.MouseButton.LeftButton)
     assert window.desk.feed.run_id == new.run_id
     new.seal("finished", {})
+
+
+def test_bar_offers_not_to_watch_the_run_that_is_watched_when_the_list_of_runs_is_late(open_window, qtbot, live_run):
+    window = open_window()
+    qtbot.waitUntil(lambda: window.desk.feed is not None and window.desk.feed.is_live and bool(window.running.runs))
+    (late,) = window.running.runs
+    live_run.seal("finished", {})
+    qtbot.waitUntil(lambda: window.desk.feed.status == "finished")
+    window.running.runs = [late]
+    window.running.changed.emit([late])
+    assert not window.run_bar.other_button.isVisible()
 
 
 def test_bar_asks_the_run_to_pause_and_to_end_when_its_buttons_are_pressed(open_window, qtbot, live_run):

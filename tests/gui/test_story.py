@@ -25,7 +25,7 @@ from labctl.store import open_run
 
 PICTURES = Path(__file__).parents[2] / "build" / "window"
 STATION = "tiox-32x32"
-LONG_MS = 120_000
+LONG_MS = 300_000
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from labctl.analysis.cell_history import history_in_run
 from labctl.analysis.die_index import DieIndex, DieRun
 from labctl.analysis.die_maps import DieMaps
 from labctl.analysis.die_pack import pack_maps
-from labctl.analysis.die_state import Die
+from labctl.analysis.die_state import Die, Taken, die_of, take_rows
 from labctl.analysis.history_pack import pack_history
 from labctl.home import labctl_home
 from labctl.station import read_station_file
@@ -72,6 +72,40 @@ def die(root: str, station: str, live_path: str = "", live_seq: int = 0) -> Iter
     yield answer | {"maps": pack_maps(maps), "runs": len(runs), "seed": found.seed}
 
 
+def played(root: str, path: str, seq: int) -> Iterator[dict[str, Any]]:
+    """Answer with the maps of a die as it was in the midst of one of its runs; before, with how many files are left.
+
+    Parameters
+    ----------
+    root : str
+        Data root.
+    path : str
+        File of the run, which names a sample.
+    seq : int
+        Number of the last of its rows that count.
+
+    Yields
+    ------
+    dict
+        As :func:`die` yields it: ``maps`` is what the runs before said, as far as the data root has them.
+    """
+    run = Run(Path(path))
+    with DieIndex(Path(root)) as index:
+        while left := index.refresh(_SLICE_S):
+            yield {"left": left}
+        runs = _runs_until(index, run)
+    found = die_of(run)
+    assert found is not None
+    maps, own, taken = DieMaps(found.rows, found.columns), DieMaps(found.rows, found.columns), Taken()
+    for one in runs[:-1]:
+        maps.merge(one.maps())
+    while taken.seq < seq:
+        taken = take_rows(own, run, taken, seq)
+        yield {"left": 0}
+    answer = {"maps": pack_maps(maps), "live": pack_maps(own), "live_seq": seq, "runs": len(runs), "seed": found.seed}
+    yield answer | {"is_fresh": False, "socket": ""}
+
+
 def history(
     root: str,
     station: str,
@@ -80,6 +114,8 @@ def history(
     known: Mapping[str, Sequence[int]] | None = None,
     live_path: str = "",
     live_seq: int = 0,
+    *,
+    is_played: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Answer with the history of a cell in parts, the newest first, then with what was left out.
 
@@ -97,6 +133,8 @@ def history(
         File of a run of which the window takes the rows itself; empty: none.
     live_seq : int
         Number of the last row of that run that the window has not.
+    is_played : bool
+        That run has ended and is played: what came after it is left out.
 
     Yields
     ------
@@ -106,14 +144,17 @@ def history(
         None where there is nothing new. The last: ``{"left_out": 0}``, the number of runs that were not read to their
         beginning because :data:`MOST_ROWS` were reached.
     """
-    live = (Path(live_path), 0) if live_path else None
+    live = (Path(live_path), 0) if live_path and not is_played else None
     with DieIndex(Path(root)) as index:
         while index.refresh(_SLICE_S, live=live):
             yield {}
-        found = _find(index, station)
-        runs = [] if found is None else index.runs(found)
-    if found is not None and _is_replaced(_socket(found, station), runs):
-        runs = []
+        if is_played:
+            runs = _runs_until(index, Run(Path(live_path)))
+        else:
+            found = _find(index, station)
+            runs = [] if found is None else index.runs(found)
+            if found is not None and _is_replaced(_socket(found, station), runs):
+                runs = []
     cell, taken, left_out = (row, column), 0, 0
     for one in reversed(runs):
         upto = live_seq if _is_live(one, live_path) else one.last_seq
@@ -144,6 +185,14 @@ def _find(index: DieIndex, station: str) -> Die | None:
     return index.find_die(content.name, content.sample.name, (content.sample.rows, content.sample.columns))
 
 
+def _runs_until(index: DieIndex, run: Run) -> list[DieRun]:
+    """Return the runs on a run's die up to the run itself, which may lie outside the data root."""
+    die, header = die_of(run), run.header
+    known = [] if die is None else index.runs(die, run.run_id)
+    itself = DieRun(run.run_id, str(header["procedure"]), str(header["started_utc"]), run.path, {}, True, 0)
+    return known or [itself]
+
+
 def _is_live(run: DieRun, live_path: str) -> bool:
     return bool(live_path) and run.path.name == Path(live_path).name
 
@@ -161,4 +210,4 @@ def _is_replaced(socket: Path | None, runs: Sequence[DieRun]) -> bool:
     return socket.is_dir() and not (socket / "die.npz").exists()
 
 
-ANSWERS = {"die": die, "history": history}
+ANSWERS = {"die": die, "played": played, "history": history}

@@ -63,6 +63,7 @@ class ArrayPanel(QWidget):
         self.low_field, self.high_field = QLineEdit(), QLineEdit()
         self.whole = QPushButton("W&hole die")
         self.facts_line, self.badge, self.cursor_line, self.legend = QLabel(), QLabel("simulated"), QLabel(), QLabel()
+        self.played_badge = QLabel("played")
         self._under: Cell | None = None
         # the complaint of each end of the colour scale that was told last
         self._refused = ["", ""]
@@ -74,9 +75,6 @@ class ArrayPanel(QWidget):
         self._take_theme()
         self._take_shape(self.watch.maps.rows, self.watch.maps.columns)
         self.draw()
-        self._take_selection()
-        self.cell_watch.show(self.map.current)
-        self._show_history()
 
     @property
     def quantity(self) -> Quantity:
@@ -122,6 +120,10 @@ class ArrayPanel(QWidget):
             field.setMaximumWidth(field.fontMetrics().horizontalAdvance("000.00 mS  "))
         self.whole.setToolTip("Show all cells again, also with the key Home; the wheel zooms, the middle button moves")
         self.badge.setProperty("badge", "simulated")
+        self.played_badge.setProperty("badge", "played")
+        self.played_badge.setToolTip(
+            "The map and the history show the die as it was during the run that is played, up to the place where it is"
+        )
         self.facts_line.setProperty("weight", "muted")
         self.legend.setProperty("weight", "muted")
         self.facts_line.setWordWrap(True)
@@ -140,7 +142,8 @@ class ArrayPanel(QWidget):
         top.addStretch(1)
         top.addWidget(self.whole)
         facts = QHBoxLayout()
-        facts.addWidget(self.badge)
+        facts.addWidget(self.badge, 0, Qt.AlignmentFlag.AlignTop)
+        facts.addWidget(self.played_badge, 0, Qt.AlignmentFlag.AlignTop)
         facts.addWidget(self.facts_line, 1)
         left = QWidget()
         column = QVBoxLayout(left)
@@ -181,6 +184,7 @@ class ArrayPanel(QWidget):
         self.history.run_wanted.connect(self._open_run)
         self.desk.selection_changed.connect(self._take_selection)
         self.desk.cell_changed.connect(self._cell_changed)
+        self.desk.feed_changed.connect(self._tell_facts)
         self.desk.theme.changed.connect(self._take_theme)
 
     def _restore(self) -> None:
@@ -222,18 +226,28 @@ class ArrayPanel(QWidget):
                     self.desk.tell("warning", f"colour scale: {why}")
         self._refused = refused
 
-    def _tell_facts(self) -> None:
+    @guarded_slot
+    def _tell_facts(self, *_: object) -> None:
         facts, maps = self.desk.facts, self.watch.maps
         self.badge.setVisible(facts is not None and facts.simulated)
+        self.played_badge.setVisible(bool(self.watch.played))
         if facts is None:
             self.facts_line.setText("Choose a station to see its array.")
             return
         known = maps.measured_utc_s[np.isfinite(maps.measured_utc_s)]
         words = [f"{facts.sample}, {facts.rows} × {facts.columns} cells"]
+        feed, live = self.desk.feed, self.watch.live
+        if self.watch.played:
+            place = f" up to point {live.last_seq:,}".replace(",", "\u2009") if live is not None else ""
+            words.insert(0, f"NOT as it is now: the die as it was in run {self.watch.played}{place}")
+        elif feed is not None and feed.player is not None and not self.watch.is_of_die(feed):
+            words.insert(0, "the run that is played is of another die and is not shown here")
         if self.watch.seed is not None:
             words.append(f"seed {self.watch.seed}")
         if self.watch.is_fresh:
             words.append("a fresh die is in; nothing of it is measured: run a procedure such as read_array")
+        elif known.size == 0 and not self.watch.is_read:
+            words.append("reading the runs of this data root …")
         elif known.size == 0:
             words.append("nothing measured yet: run a procedure such as read_array")
         else:
@@ -243,7 +257,7 @@ class ArrayPanel(QWidget):
             newest, oldest = age(now_s - float(known.max())), age(now_s - float(known.min()))
             words.append(f"values {oldest} old" if newest == oldest else f"newest value {newest} old, oldest {oldest}")
             words.append(f"{never} cells never measured" if never else "all cells measured")
-        if self.watch.live is not None:
+        if live is not None and not self.watch.played:
             words.append("live")
         self.facts_line.setText(" · ".join(words))
 
@@ -270,7 +284,8 @@ class ArrayPanel(QWidget):
     def _take_shape(self, rows: int, columns: int) -> None:
         self.map.set_shape((rows, columns))
         self._under = None
-        self._take_selection()
+        # a cell that was chosen before the die was known
+        self._cell_changed()
 
     @guarded_slot
     def _quantity_chosen(self) -> None:
@@ -321,7 +336,9 @@ class ArrayPanel(QWidget):
     @guarded_slot
     def _show_history(self) -> None:
         shown = self.cell_watch
-        self.history.show_history(shown.cell, shown.runs(), shown.left_out, is_read=shown.is_read)
+        self.history.show_history(
+            shown.cell, shown.runs(), shown.left_out, is_read=shown.is_read, is_played=bool(self.watch.played)
+        )
 
     @guarded_slot
     def _select_text(self, text: str) -> None:

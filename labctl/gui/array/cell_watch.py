@@ -12,7 +12,7 @@ import numpy.typing as npt
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from labctl.analysis.history_pack import HISTORY_NUMBERS, HISTORY_TEXTS, unpack_history
-from labctl.gui.array.die_watch import DieWatch, feed_times_s
+from labctl.gui.array.die_watch import DieWatch
 from labctl.gui.desk import Cell, Desk
 from labctl.gui.feed import Batch, RunFeed, numbers
 from labctl.gui.slots import guarded_slot
@@ -178,6 +178,7 @@ class CellWatch(QObject):
         watch.live_batch.connect(self._take_batch)
         watch.files_read.connect(self._ask)
         watch.shape_changed.connect(self._forget)
+        watch.turned.connect(self._turn)
 
     def show(self, cell: Cell | None) -> None:
         """Watch another cell.
@@ -210,6 +211,13 @@ class CellWatch(QObject):
         self.is_read = False
 
     @guarded_slot
+    def _turn(self) -> None:
+        # what was known of the run that is played is of its whole, or of what was played before
+        self._forget()
+        self._ask()
+        self.changed.emit()
+
+    @guarded_slot
     def _ask(self) -> None:
         if self.cell is None or self.desk.facts is None:
             return
@@ -218,7 +226,7 @@ class CellWatch(QObject):
         live: dict[str, Any] = {}
         feed = self.watch.live
         if feed is not None:
-            live = {"live_path": str(feed.path), "live_seq": feed.last_seq}
+            live = {"live_path": str(feed.path), "live_seq": feed.last_seq, "is_played": feed.player is not None}
             self._live_run(held, feed)
         for run in held.values():
             run.begin_to_ask(feed.last_seq if feed is not None and run.run_id == feed.run_id else 0)
@@ -287,7 +295,9 @@ class CellWatch(QObject):
         if "Die" in columns:
             mine &= np.array([not name for name in columns["Die"]], dtype=bool)
         last_seq = int(batch.seqs[-1])
-        run.put_newer(_rows_of(batch, mine, feed), last_seq)
+        rows = {name: values[mine] for name, values in columns.items()}
+        times_s = self.watch.times_s(feed, rows, int(mine.sum()))
+        run.put_newer(_rows_of(batch.seqs[mine], times_s, rows), last_seq)
         if mine.any():
             self._wait_a_frame()
 
@@ -325,12 +335,11 @@ def joined(parts: list[Columns]) -> Columns:
     return found
 
 
-def _rows_of(batch: Batch, mine: npt.NDArray[np.bool_], feed: RunFeed) -> Columns:
-    columns, count = {name: values[mine] for name, values in batch.columns.items()}, int(mine.sum())
-    found: Columns = {"seq": batch.seqs[mine].astype(float), "utc_s": feed_times_s(feed, columns, count)}
+def _rows_of(seqs: npt.NDArray[np.int64], times_s: npt.NDArray[np.float64], columns: Columns) -> Columns:
+    found: Columns = {"seq": seqs.astype(float), "utc_s": times_s}
     for name in HISTORY_NUMBERS[2:]:
-        found[name] = numbers(columns[name]) if name in columns else np.full(count, np.nan)
+        found[name] = numbers(columns[name]) if name in columns else np.full(len(seqs), np.nan)
     for name in HISTORY_TEXTS:
-        texts = columns.get(name, np.full(count, None, dtype=object))
+        texts = columns.get(name, np.full(len(seqs), None, dtype=object))
         found[name] = np.array([text if isinstance(text, str) else "" for text in texts], dtype=object)
     return found

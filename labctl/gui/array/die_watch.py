@@ -1,7 +1,8 @@
 """The maps of the die of the chosen station, kept up to date: from run files, and row by row from a run that goes on.
 
-Rows of the watched run come from its feed, all others from the files: none counts twice, none is read again. Not here:
-drawing (:mod:`labctl.gui.array.array_panel`), the history of a cell (:mod:`labctl.gui.array.cell_watch`).
+Rows of the watched run come from its feed, all others from the files: none counts twice, none is read again. While a
+run is played, the maps show the die as it was then: what the runs before it said, and the rows that were played. Not
+here: drawing (:mod:`labctl.gui.array.array_panel`), the history of a cell (:mod:`labctl.gui.array.cell_watch`).
 """
 
 import copy
@@ -16,11 +17,13 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from labctl.analysis.die_maps import DieMaps, RunRule
 from labctl.analysis.die_pack import unpack_maps
+from labctl.analysis.run_rows import RunClock
 from labctl.gui.desk import Desk, StationFacts
 from labctl.gui.feed import ENDED, Batch, RunFeed, numbers
 from labctl.gui.slots import guarded_slot
+from labctl.store import Run
 
-__all__ = ["DieWatch", "feed_times_s"]
+__all__ = ["DieWatch"]
 
 _FRAME_MS = 33
 _AGAIN_MS = 1500
@@ -47,14 +50,20 @@ class DieWatch(QObject):
         How many run files are still to be read.
     live_batch : Signal of Batch
         New rows of the live run, in order.
+    turned : Signal
+        The maps turned to another time: to that of a run that is played from here on, or back to now.
     runs : int, unit 1
         How many run files the maps are made from.
     seed : int or None
         Of a simulated die.
+    is_read : bool
+        Whether the run files have been read since the station was chosen.
     is_fresh : bool
         Whether a fresh die lies in the simulated bench, so that no run says anything of it.
     live : RunFeed or None
-        The run on this die that is watched while it measures.
+        The run on this die that is watched while it measures, or is played.
+    played : str
+        Id of the run that is played, whose time the maps show; empty: they show the die as it is now.
     """
 
     changed = Signal()
@@ -62,14 +71,19 @@ class DieWatch(QObject):
     shape_changed = Signal(int, int)
     left = Signal(int)
     live_batch = Signal(object)
+    turned = Signal()
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.desk = desk
         self.runs = 0
         self.seed: int | None = None
-        self.is_fresh = False
+        self.is_fresh = self.is_read = False
         self.live: RunFeed | None = None
+        self.played = ""
+        # the run before which the die was as the base has it; when the rows of the played run were measured
+        self._base_before = ""
+        self._clock: RunClock | None = None
         # what the files say; what the rows of the live run say: None until those before the first batch are known
         self._base = self._maps = DieMaps(1, 1)
         self._own: DieMaps | None = None
@@ -110,7 +124,9 @@ class DieWatch(QObject):
         if self._feed is not None:
             self._leave_feed()
         self._put(DieMaps(rows, columns), None)
+        self.played = self._base_before = ""
         self.runs, self.seed, self.is_fresh, self._socket = 0, None, False, ""
+        self.is_read = False
         self.shape_changed.emit(rows, columns)
         self.changed.emit()
         self._take_feed(self.desk.feed)
@@ -120,8 +136,7 @@ class DieWatch(QObject):
     def _take_feed(self, feed: RunFeed | None) -> None:
         if self._feed is not None and self._feed is not feed:
             self._leave_feed()
-        # the map shows what the cells are like now: a replay changes none
-        if feed is None or feed is self._feed or feed.player is not None or not self._is_of_die(feed):
+        if feed is None or feed is self._feed or not self.is_of_die(feed):
             return
         self._feed, self._before = feed, feed.last_seq
         feed.batch.connect(self._take_batch)
@@ -135,17 +150,35 @@ class DieWatch(QObject):
         is_live = status not in ENDED
         if is_live and self.live is None:
             self.live = self._feed
+            if self.live is not None and self.live.player is not None:
+                self._turn_back(self.live)
             if not self._before:
                 self._go_live(DieMaps(self._base.rows, self._base.columns), 0)
-            self._ask()
+            if not self.played or self._own is None or self._base_before != self.played:
+                self._ask()
         elif not is_live:
             # an old run: the files have all of it, however long it is
             self._waiting.clear()
-            if self.live is not None:
-                # the results say which cells failed
-                self.live = None
-                self._again.start()
+            self._end_live()
         self.changed.emit()
+
+    def _turn_back(self, feed: RunFeed) -> None:
+        """Show the die as it was during a run that is played."""
+        self.played, self._clock = feed.run_id, RunClock(Run(feed.path))
+        if self._base_before != feed.run_id:
+            self._put(DieMaps(self._base.rows, self._base.columns), None)
+        self.turned.emit()
+
+    def _end_live(self) -> None:
+        if self.live is None:
+            return
+        was_played = self.live.player is not None
+        self.live = None
+        if was_played:
+            self._ask()
+        else:
+            # the results say which cells failed
+            self._again.start()
 
     @guarded_slot
     def _take_batch(self, batch: Batch) -> None:
@@ -175,11 +208,19 @@ class DieWatch(QObject):
         self._feed.batch.disconnect(self._take_batch)
         self._feed.status_changed.disconnect(self._take_status)
         self._feed, self._waiting = None, []
-        if self.live is not None:
-            self.live = None
-            self._again.start()
+        self._end_live()
 
-    def _is_of_die(self, feed: RunFeed) -> bool:
+    def is_of_die(self, feed: RunFeed) -> bool:
+        """Tell whether a run was made on a die of this sample.
+
+        Parameters
+        ----------
+        feed : RunFeed
+
+        Returns
+        -------
+        bool
+        """
         facts, sample = self.desk.facts, feed.header.get("sample")
         if facts is None or not isinstance(sample, dict):
             return False
@@ -190,18 +231,20 @@ class DieWatch(QObject):
     def _ask(self) -> None:
         if self.desk.facts is None:
             return
-        live: dict[str, Any] = {}
-        if self.live is not None:
-            live = {"live_path": str(self.live.path), "live_seq": self._before if self._own is None else 0}
-        feed = self.live
+        feed, seq = self.live, self._before if self._own is None else 0
+        about: dict[str, Any] = {"station": self.desk.station}
+        what = "array.die"
+        if feed is not None and feed.player is not None:
+            what, about = "array.played", {"path": str(feed.path), "seq": seq}
+        elif feed is not None:
+            about |= {"live_path": str(feed.path), "live_seq": seq}
         self.desk.scanner.ask(
-            "array.die",
+            what,
             lambda answer: self._take_maps(answer, feed),
             part=lambda part: self.left.emit(int(part["left"])),
             replaces="array.die",
             root=str(self.desk.root),
-            station=self.desk.station,
-            **live,
+            **about,
         )
 
     @guarded_slot
@@ -213,6 +256,8 @@ class DieWatch(QObject):
         if feed is not self.live:
             # the run went live, or ended, while the files were read: they are asked for again
             return
+        was_played, self.played = self.played, "" if feed is None or feed.player is None else feed.run_id
+        self._base_before, self.is_read = self.played, True
         shape, packed, live = (facts.rows, facts.columns), answer["maps"], answer["live"]
         self.runs, self.seed, self.is_fresh = answer["runs"], answer["seed"], answer["is_fresh"]
         if self._socket != answer["socket"]:
@@ -223,7 +268,10 @@ class DieWatch(QObject):
         if self.live is not None and self._own is None:
             self._go_live(DieMaps(*shape) if live is None else unpack_maps(live), int(answer["live_seq"]))
         self.changed.emit()
-        self.files_read.emit()
+        if was_played and not self.played:
+            self.turned.emit()
+        else:
+            self.files_read.emit()
 
     def _put(self, base: DieMaps, own: DieMaps | None) -> None:
         self._base, self._own, self._is_stale = base, own, True
@@ -241,28 +289,34 @@ class DieWatch(QObject):
         is_new = batch.seqs > upto
         columns = batch.columns if is_new.all() else {name: values[is_new] for name, values in batch.columns.items()}
         count = int(is_new.sum())
-        self._own.take(columns, feed_times_s(self._feed, columns, count), self._rule)
+        self._own.take(columns, self.times_s(self._feed, columns, count), self._rule)
         self._is_stale = True
         self.live_batch.emit(batch)
         if not self._frame.isActive():
             self._frame.start()
 
+    def times_s(self, feed: RunFeed, columns: Any, count: int) -> npt.NDArray[np.float64]:
+        """Return when rows of the live run were measured, on the wall.
 
-def feed_times_s(feed: RunFeed, columns: Any, count: int) -> npt.NDArray[np.float64]:
-    """Return when rows of a live run were measured, on the wall.
+        Parameters
+        ----------
+        feed : RunFeed
+            That run.
+        columns : Mapping of str to ndarray, shape (count,)
+            Of the rows.
+        count : int, unit 1
 
-    Parameters
-    ----------
-    feed : RunFeed
-    columns : Mapping of str to ndarray, shape (count,)
-        Of the rows.
-    count : int, unit 1
+        Returns
+        -------
+        ndarray, shape (count,), unit s
+            Seconds since 1970: as the last mark of both clocks has it, of a played run as its file has it.
+        """
+        if feed.player is None or self._clock is None:
+            return _times_until_now_s(feed, columns, count)
+        return self._clock.times_s(numbers(columns["Time (s)"]) if "Time (s)" in columns else np.full(count, np.nan))
 
-    Returns
-    -------
-    ndarray, shape (count,), unit s
-        Seconds since 1970, as the last mark of both clocks has it.
-    """
+
+def _times_until_now_s(feed: RunFeed, columns: Any, count: int) -> npt.NDArray[np.float64]:
     now_s, mark = time.time(), feed.last_progress
     if mark is None or not mark.instrument_s or "Time (s)" not in columns:
         return np.full(count, now_s)

@@ -31,7 +31,7 @@ __all__ = ["HistoryView"]
 
 FloatArray = npt.NDArray[np.float64]
 # what a column holds at most
-_WIDEST = ("00-00 00:00:00", "", "", "-000 mV", "000 ms", "-00.00 mA", "-00.00 mS", "")
+_WIDEST = ("00-00 00:00:00", "", "", "-000.0 mV", "000.0 ms", "-000.0 mA", "-000.0 mS", "")
 # labels of runs that begin closer than this part of the plot would lie on each other
 _LABEL_ROOM = 0.03
 # from here on points are thinned to the screen, anew when what is seen changes
@@ -70,6 +70,7 @@ class HistoryView(QWidget):
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setAccessibleName("Every pulse and reading of the cell")
         self.table.setToolTip("A double click opens the run")
+        self.table.setWordWrap(False)
         self.table.verticalHeader().hide()
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         self.table.horizontalHeader().setStretchLastSection(True)
@@ -95,7 +96,15 @@ class HistoryView(QWidget):
         self.table.doubleClicked.connect(lambda index: self._want(index.row()))
         self.plots.scene().sigMouseClicked.connect(self._clicked)
 
-    def show_history(self, cell: tuple[int, int] | None, runs: list[CellRun], left_out: int, *, is_read: bool) -> None:
+    def show_history(
+        self,
+        cell: tuple[int, int] | None,
+        runs: list[CellRun],
+        left_out: int,
+        *,
+        is_read: bool,
+        is_played: bool = False,
+    ) -> None:
         """Show a history.
 
         Parameters
@@ -108,6 +117,8 @@ class HistoryView(QWidget):
             Runs that are not shown from their beginning.
         is_read : bool
             Whether all older runs have been read.
+        is_played : bool
+            Whether a run is played, and what came later is left out.
         """
         was_empty = not self.rows.rowCount()
         at_end = self._is_at_end()
@@ -119,7 +130,7 @@ class HistoryView(QWidget):
         if cell is None:
             self.title.setText("Click a cell to see its history")
             return
-        name = f"<b>Row {cell[0]}, column {cell[1]}</b>"
+        name = f"<b>Row {cell[0]}, column {cell[1]}</b>" + (", <b>played</b>" if is_played else "")
         if not runs:
             self.title.setText(
                 f"{name}: no run has touched this cell yet" if is_read else f"{name}: reading its runs …"
@@ -275,7 +286,7 @@ class HistoryView(QWidget):
                 x[row] - (0.0 if self._is_over_time else 0.5),
                 pen=pg.mkPen(muted, style=Qt.PenStyle.DashLine),
                 label=run.procedure if has_room else None,
-                labelOpts={"position": 0.97, "color": muted, "rotateAxis": (1, 0), "anchors": [(1, 1), (1, 1)]},
+                labelOpts={"position": 0.97, "color": muted, "rotateAxis": (1, 0), "anchors": [(1, 0), (1, 0)]},
             )
             self._borders.append(line)
             self._readings.addItem(line, ignoreBounds=True)

@@ -111,15 +111,14 @@ class RunDetail(QWidget):
         self.save_button.setEnabled(self.is_changed)
 
     def _lay_out(self) -> None:
-        head = QHBoxLayout()
-        head.addWidget(self.title, 1)
-        head.addWidget(self.badge)
         foot = QHBoxLayout()
         foot.addWidget(self.tags, 1)
         foot.addWidget(self.save_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(head)
+        # beside each other they would cut the id of the run
+        layout.addWidget(self.title)
+        layout.addWidget(self.badge, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self.facts, 3)
         layout.addWidget(self.note, 2)
         layout.addLayout(foot)

@@ -289,13 +289,18 @@ class ParameterField(QObject):
         self.hint.setVisible(bool(hint))
         self.reason.setText(self._refusal)
         self.reason.setVisible(bool(self._refusal))
-        self.reason.setStyleSheet(f"color: {self._theme.colours.severity['error']};")
-        self._input.setProperty("refused", "true" if self._refusal else "false")
-        self._input.style().unpolish(self._input)
-        self._input.style().polish(self._input)
+        if self._refusal:
+            # a style sheet takes longest of all: most fields never need theirs
+            self.reason.setStyleSheet(f"color: {self._theme.colours.severity['error']};")
+        refused = "true" if self._refusal else "false"
+        if self._input.property("refused") != refused:
+            self._input.setProperty("refused", refused)
+            self._input.style().unpolish(self._input)
+            self._input.style().polish(self._input)
         self._input.setAccessibleDescription(self._refusal or self._described["description"])
+        about = self.about()
         for widget in (self.label, self._input, self.hint):
-            widget.setToolTip(self.about())
+            widget.setToolTip(about)
 
     def _allowed(self) -> str:
         match self._described["kind"]:

@@ -4,18 +4,19 @@ Not here: drawing (:mod:`labctl.gui.plots.curve_frame` and its neighbours).
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from labctl.store.columns import Column
 
-__all__ = ["CELL", "POINT", "Choice", "Kind", "choice_of", "first_choices", "kinds_of", "needed_columns"]
+__all__ = ["CELL", "POINT", "Choice", "Kind", "choice_of", "first_choices", "is_possible", "kinds_of", "needed_columns"]
 
 POINT = "Point"
 CELL = "Cell"
 _VOLTAGE, _CURRENT, _CONDUCTANCE = "Voltage (V)", "Current (A)", "Conductance (S)"
 _WIDTH, _TIME, _TARGET = "Width (s)", "Time (s)", "Target (S)"
 _SWEEPS = ("sweep_iv", "cycle_statistics")
+_PULSES = "Pulses"
 
 
 class Kind(StrEnum):
@@ -107,9 +108,9 @@ def choice_of(kind: Kind, columns: Sequence[Column]) -> Choice:
         case Kind.PAIRS:
             return Choice(kind, POINT, (_CONDUCTANCE, _VOLTAGE))
         case Kind.LEVELS:
-            return Choice(kind, _CONDUCTANCE, group=CELL if _TARGET in names else "")
+            return Choice(kind, _CONDUCTANCE, group=CELL if {_TARGET, "Row", "Column"} <= set(names) else "")
         case Kind.PULSES:
-            return Choice(kind, "Pulses")
+            return Choice(kind, _PULSES)
         case _:
             return Choice(kind, POINT, ys)
 
@@ -131,14 +132,34 @@ def first_choices(procedure: str, columns: Sequence[Column]) -> list[Choice]:
     if not columns:
         return []
     if procedure in _SWEEPS and Kind.IV in can:
-        logarithmic = Choice(Kind.IV, _VOLTAGE, (_CURRENT,), log_y=True, is_absolute=True, group="Cycle", event="sweep")
-        linear = Choice(Kind.IV, _VOLTAGE, (_CURRENT,), group="Cycle", event="sweep")
-        return [linear, logarithmic]
+        # a file of another program, or an old one, may not say which rows are of the sweep
+        linear = replace(choice_of(Kind.IV, columns), event="sweep" if "Event" in names else "")
+        return [linear, replace(linear, log_y=True, is_absolute=True)]
     if _TARGET in names and Kind.LEVELS in can:
-        return [Choice(Kind.COLUMNS, POINT, (_CONDUCTANCE,), group=CELL), choice_of(Kind.LEVELS, columns)]
+        levels = choice_of(Kind.LEVELS, columns)
+        return [Choice(Kind.COLUMNS, POINT, (_CONDUCTANCE,), group=levels.group), levels]
     if Kind.PAIRS in can:
         return [choice_of(Kind.PAIRS, columns)]
     return [choice_of(Kind.COLUMNS, columns)]
+
+
+def is_possible(choice: Choice, columns: Sequence[Column]) -> bool:
+    """Tell whether a run has all that a plot shows.
+
+    Parameters
+    ----------
+    choice : Choice
+    columns : sequence of Column
+        Of the run.
+
+    Returns
+    -------
+    bool
+    """
+    wanted = {choice.x, *choice.ys, choice.group, "Event" if choice.event else ""} - {POINT, _PULSES, CELL, ""}
+    if choice.group == CELL:
+        wanted |= {"Row", "Column"}
+    return choice.kind in kinds_of(columns) and wanted <= {column.name for column in columns}
 
 
 def needed_columns(choice: Choice, names: Collection[str]) -> frozenset[str]:

@@ -5,8 +5,9 @@ Not here: the plots themselves (:mod:`labctl.gui.plots.curve_frame`, :mod:`labct
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import count
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QByteArray, Qt, QTimer
 from qtpy.QtGui import QCloseEvent, QResizeEvent
 from qtpy.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
@@ -16,6 +17,7 @@ from labctl.gui.plots.choice import Choice, Kind, choice_of, first_choices, kind
 from labctl.gui.plots.count_frame import CountFrame
 from labctl.gui.plots.cursors import Cursors
 from labctl.gui.plots.curve_frame import CurveFrame
+from labctl.gui.plots.kept_plots import KeptPlots, keep_plots, kept_plots
 from labctl.gui.plots.plot_frame import menu_button
 from labctl.gui.plots.quantity_axis import name_and_unit
 from labctl.gui.slots import guarded_slot
@@ -23,6 +25,7 @@ from labctl.gui.slots import guarded_slot
 __all__ = ["PlotsPanel"]
 
 Frame = CurveFrame | CountFrame
+_NAME = "plot-{}"
 _DRAW_MS = 50
 # drawing takes at most a quarter of the time
 _REST = 4.0
@@ -57,7 +60,8 @@ class PlotsPanel(QWidget):
         self._events: set[str] = set()
         # number of the last point that the feed handed out
         self._handed = 0
-        self._kept: dict[str, list[Choice]] = {}
+        # where the docks stood in a narrow panel and in a wider one
+        self._places: dict[bool, QByteArray] = {}
         self._turn = 0
         self._is_narrow = False
         self._make_widgets()
@@ -77,6 +81,7 @@ class PlotsPanel(QWidget):
         self._refilling.timeout.connect(self._refill)
         desk.feed_changed.connect(self._watch)
         desk.theme.changed.connect(self._colour)
+        desk.layout_reset.connect(self._put_back)
         self._watch(desk.feed)
 
     def add_plot(self, choice: Choice) -> Frame:
@@ -97,13 +102,20 @@ class PlotsPanel(QWidget):
         """
         if self._feed is None:
             raise ValueError("no run is watched: open one in the list of runs first")
+        # those do not know of it
+        self._places.clear()
+        taken = {dock.objectName() for dock in self._area.findChildren(_PlotDock)}
+        return self._dock(self._feed, next(name for name in map(_NAME.format, count(1)) if name not in taken), choice)
+
+    def _dock(self, feed: RunFeed, name: str, choice: Choice) -> Frame:
         frame: Frame
         if choice.kind in (Kind.LEVELS, Kind.PULSES):
-            frame = CountFrame(self.desk, self._feed, choice)
+            frame = CountFrame(self.desk, feed, choice)
         else:
-            frame = CurveFrame(self.desk, self._feed, choice, self._cursors, self._events)
+            frame = CurveFrame(self.desk, feed, choice, self._cursors, self._events)
         frame.choice_changed.connect(lambda: self._rename(frame))
         dock = _PlotDock(frame, self._forget, self._area)
+        dock.setObjectName(name)
         placed = self._docked()
         self._is_narrow = self._has_no_room([*placed, dock]) if len(placed) < 2 else self._is_narrow
         self._place(dock, placed)
@@ -139,15 +151,10 @@ class PlotsPanel(QWidget):
 
     @guarded_slot
     def _watch(self, feed: RunFeed | None) -> None:
-        if self._feed is not None and self.frames:
-            self._kept[self._feed.procedure] = [frame.choice for frame in self.frames]
-        for dock in self._area.findChildren(_PlotDock):
-            self._area.removeDockWidget(dock)
-            dock.deleteLater()
-        self.frames.clear()
+        self._keep()
+        self._clear()
         self._cursors.clear()
         self._events.clear()
-        self._refilling.stop()
         self._feed, self._handed = feed, 0
         self._stack.setCurrentIndex(0 if feed is None else 1)
         self._add.setEnabled(feed is not None)
@@ -159,13 +166,42 @@ class PlotsPanel(QWidget):
         self._handed = feed.last_seq
         feed.batch.connect(self._take)
         feed.status_changed.connect(self._tell_state)
-        names = {column.name for column in feed.columns}
-        kept = self._kept.get(feed.procedure, [])
-        # what the user arranged for this procedure, if this run has the same columns
-        chosen = kept if kept and all(set(one.ys) <= names for one in kept) else []
-        for choice in chosen or first_choices(feed.procedure, feed.columns):
-            self.add_plot(choice)
+        self._fill(feed)
         self._tell_state()
+
+    def _keep(self) -> None:
+        """Keep what was arranged for the procedure of the run that was watched."""
+        if self._feed is None or not self.frames:
+            return
+        self._places[self._is_narrow] = self._area.saveState()
+        choices = {dock.objectName(): dock.frame.choice for dock in self._docks()}
+        keep_plots(self.desk.settings, self._feed.procedure, KeptPlots(choices, self._places))
+
+    def _fill(self, feed: RunFeed) -> None:
+        """Add the plots that the user arranged for this procedure, else the first ones."""
+        kept = kept_plots(self.desk.settings, feed.procedure, feed.columns)
+        first = first_choices(feed.procedure, feed.columns)
+        for name, choice in (kept.choices or dict(zip(map(_NAME.format, count(1)), first, strict=False))).items():
+            self._dock(feed, name, choice)
+        self._places = kept.places
+        self._stand_as_kept()
+
+    def _clear(self) -> None:
+        self._placing.stop()
+        self._refilling.stop()
+        for dock in self._area.findChildren(_PlotDock):
+            self._area.removeDockWidget(dock)
+            # until it is deleted, Qt would take it for the next plot of its name
+            dock.setObjectName("gone")
+            dock.deleteLater()
+        self.frames.clear()
+        self._places = {}
+
+    @guarded_slot
+    def _put_back(self) -> None:
+        self._clear()
+        if self._feed is not None:
+            self._fill(self._feed)
 
     @guarded_slot
     def _take(self, batch: Batch) -> None:
@@ -274,16 +310,25 @@ class PlotsPanel(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put plots below each other where they do not fit side by side, and back; called by Qt."""
         super().resizeEvent(event)
-        docks = self._docked()
+        docks = self._docks()
         if len(docks) > 1 and self._is_narrow != self._has_no_room(docks):
             self._placing.start(0)
 
     @guarded_slot
     def _place_all(self) -> None:
-        docks = self._docked()
-        self._is_narrow = self._has_no_room(docks)
-        for number, dock in enumerate(docks):
-            self._place(dock, docks[:number])
+        self._is_narrow = self._has_no_room(self._docks())
+        if not self._stand_as_kept():
+            docks = self._docked()
+            for number, dock in enumerate(docks):
+                self._place(dock, docks[:number])
+
+    def _stand_as_kept(self) -> bool:
+        """Put the docks where they stood when the panel was as wide as now, and tell whether that is known."""
+        kept = self._places.get(self._is_narrow)
+        if kept is None or not self._area.restoreState(kept):
+            return False
+        self._sharing.stop()
+        return True
 
     @guarded_slot
     def _share_out(self) -> None:
@@ -291,9 +336,12 @@ class PlotsPanel(QWidget):
         first = self._docked()[:2]
         self._area.resizeDocks(first, [1] * len(first), across)
 
-    def _docked(self) -> list[QDockWidget]:
+    def _docked(self) -> list["_PlotDock"]:
+        return [dock for dock in self._docks() if not dock.isFloating()]
+
+    def _docks(self) -> list["_PlotDock"]:
         docks = [frame.parentWidget() for frame in self.frames]
-        return [dock for dock in docks if isinstance(dock, QDockWidget) and not dock.isFloating()]
+        return [dock for dock in docks if isinstance(dock, _PlotDock)]
 
     def _has_no_room(self, docks: Sequence[QDockWidget]) -> bool:
         widest = max(dock.minimumSizeHint().width() for dock in docks)
@@ -328,9 +376,9 @@ class _PlotDock(QDockWidget):
         super().__init__(parent)
         self.setWidget(frame)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._frame = frame
+        self.frame = frame
         self._forget = forget
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        self._forget(self._frame)
+        self._forget(self.frame)
         super().closeEvent(event)

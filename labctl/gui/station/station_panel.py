@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -133,6 +134,9 @@ class StationPanel(QWidget):
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(inside)
+        # what does not fit is scrolled in here, not the whole panel as well
+        area.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
+        area.setMinimumHeight(8 * self.fontMetrics().lineSpacing())
         layout = QVBoxLayout(self)
         layout.addLayout(head)
         layout.addLayout(told)

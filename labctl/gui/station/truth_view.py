@@ -47,11 +47,10 @@ class TruthView(QWidget):
         self._plots: list[pg.PlotItem] = []
         self._grounds: list[QGraphicsRectItem] = []
         for column, (title, image) in enumerate(zip(_TITLES, self._images, strict=True)):
-            plot = self._canvas.addPlot(row=0, col=column, title=title)
+            plot = self._canvas.addPlot(row=0, col=column, title=title, enableMenu=False)
             plot.setAspectLocked(True)
             plot.invertY(True)
             plot.setMouseEnabled(x=False, y=False)
-            plot.setMenuEnabled(False)
             plot.hideButtons()
             # what a cell shows that was never measured
             ground = QGraphicsRectItem()
@@ -59,7 +58,7 @@ class TruthView(QWidget):
             plot.addItem(image)
             self._grounds.append(ground)
             self._plots.append(plot)
-        self._bar = pg.ColorBarItem(interactive=False, colorMap=pg.colormap.get(_COLOURS))
+        self._bar = pg.ColorBarItem(interactive=False, colorMapMenu=False, colorMap=pg.colormap.get(_COLOURS))
         self._bar.setImageItem(self._images)
         self._canvas.addItem(self._bar, row=0, col=2)
         layout = QVBoxLayout(self)

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from event_loop import LagProbe, memory_mb, spin, spin_until
+from event_loop import LagProbe, spin, spin_until
 from qtpy.QtWidgets import QApplication
 
 from labctl.gui.desk import Desk
@@ -33,7 +33,6 @@ def main():
     table.show()
     spin(0.5)
     probe = LagProbe()
-    first_mb = memory_mb()
     desk.watch(path)
     for choice in (
         Choice(Kind.COLUMNS, "Point", ("Conductance (S)", "Current (A)"), log_y=True),
@@ -45,12 +44,11 @@ def main():
         plots.add_plot(choice)
     # buffers that fill once, such as SQLite's, are in the first half
     spin_until(lambda: desk.feed.count >= at_once // 2, 600)
-    half_mb, half = memory_mb(), desk.feed.count
+    half = desk.feed.count
     start_s = time.monotonic()
     spin_until(lambda: desk.feed.count >= at_once, 600)
     catching_up = {**probe.figures(), "points_per_s": (desk.feed.count - half) / (time.monotonic() - start_s)}
     spin(1.0)
-    late_mb, late = memory_mb(), desk.feed.count
     probe.restart()
     writer.stdin.write("go\n")
     writer.stdin.flush()
@@ -91,9 +89,6 @@ def main():
                 "live": live,
                 "written": written,
                 "shown": min(frame.taken for frame in plots.frames),
-                "first_half_mb_per_million": (half_mb - first_mb) / (half / 1e6),
-                "memory_mb_per_million": (late_mb - half_mb) / ((late - half) / 1e6),
-                "memory_mb": memory_mb(),
                 "table_rows": rows,
                 "table_opens_ms": sorted(opened_ms)[2],
                 "table_jumps_ms": max(jumps_ms),

@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from event_loop import LagProbe, memory_mb, spin
+from event_loop import LagProbe, kept_mb, spin
 from pymeasure.display.widgets import PlotWidget, TableWidget
 from pymeasure.experiment import Procedure, Results
 from qtpy.QtGui import QColor
@@ -46,12 +46,14 @@ def main():
     plot.resize(1400, 900)
     plot.show()
     spin(0.5)
+    early_mb = kept_mb()
     start_s = time.perf_counter()
     curve = plot.new_curve(results, color=QColor("blue"))
     plot.load(curve)
     curve.update_data()
     opened_s = time.perf_counter() - start_s
     spin(1.0)
+    grown_mb = kept_mb() - early_mb
 
     def write():
         number, begin_s = int(at_once), time.monotonic()
@@ -63,14 +65,12 @@ def main():
                 file.flush()
                 time.sleep(0.01)
 
-    early_mb = memory_mb()
     writer = threading.Thread(target=write)
     probe = LagProbe()
     writer.start()
     spin(seconds)
     live = probe.figures()
     writer.join()
-    grown_mb = memory_mb() - early_mb
     small = new_results(folder / "table.csv", int(table_rows))
     table = TableWidget("table", NUMBERS)
     table.resize(900, 600)
@@ -89,7 +89,7 @@ def main():
                 "shown": shown,
                 "live": live,
                 "opens_ms": 1000.0 * opened_s,
-                "memory_mb_per_million": grown_mb / (seconds * rate / 1e6),
+                "memory_mb_per_million": grown_mb / (at_once / 1e6),
                 "table_rows": table_rows,
                 "table_opens_ms": 1000.0 * opened_table_s,
             }
