@@ -1,32 +1,17 @@
 """What the fault tests share: each states a promise with its counts, and the table of all of them is the report.
 
 ``python -m pytest tests/faults --report`` writes ``tests/faults/REPORT.md``; the table is printed in any case.
-Property tests draw the same examples in each run. ``LABCTL_EXAMPLES=6000 python -m pytest tests/faults -k properties``
-draws so many per property (a million in all), other ones each time.
 """
 
-import os
 import platform
 import sys
+import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
-
-# fixtures of a function are fine here: no property changes what its fixture gave it
-_HEALTH = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much]
-_EXAMPLES = int(os.environ.get("LABCTL_EXAMPLES", "0"))
-settings.register_profile(
-    "labctl",
-    max_examples=_EXAMPLES or 200,
-    derandomize=not _EXAMPLES,
-    database=None,
-    deadline=None,
-    suppress_health_check=_HEALTH,
-)
-settings.load_profile("labctl")
 
 _LINES = pytest.StashKey[list["Line"]]()
 
@@ -61,6 +46,39 @@ def promise(request):
         request.config.stash[_LINES].append(Line(number, what, trials, failures, str(worst), str(seed), name))
 
     return record
+
+
+class Pulse(threading.Thread):
+    """Wakes every 5 ms, and notes when this computer did not let it."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.is_over = threading.Event()
+        self.gaps, self.woke_s = [], time.monotonic()
+
+    def run(self):
+        while not self.is_over.wait(0.005):
+            now_s = time.monotonic()
+            if now_s - self.woke_s > 0.02:
+                self.gaps.append((self.woke_s, now_s))
+            self.woke_s = now_s
+
+    def ran_s(self, since_s, until_s):
+        """Return how long this computer ran between two moments of the monotonic clock."""
+        while self.woke_s < min(until_s, time.monotonic() - 0.005):
+            time.sleep(0.001)
+        stood_still_s = sum(max(0.0, min(end_s, until_s) - max(begin_s, since_s)) for begin_s, end_s in self.gaps)
+        return until_s - since_s - stood_still_s
+
+
+@pytest.fixture
+def ran_s():
+    """Return :meth:`Pulse.ran_s`: promises are about our programs, not about a computer that stands still itself."""
+    pulse = Pulse()
+    pulse.start()
+    yield pulse.ran_s
+    pulse.is_over.set()
+    pulse.join()
 
 
 def pytest_terminal_summary(terminalreporter, config):

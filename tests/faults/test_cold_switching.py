@@ -20,7 +20,7 @@ FILES = Path(__file__).parents[1] / "system" / "rack_4x4"
 
 @pytest.fixture
 def served(tmp_path, monkeypatch):
-    """A bench that is served by a thread of this process, and its station file."""
+    """A bench that is served by a thread of this process, its station file, and the server."""
     monkeypatch.setenv("LABCTL_HOME", str(tmp_path / "home"))
     rack = shutil.copytree(FILES, tmp_path / "rack")
     with Bench.open(rack / "bench_4x4.toml") as bench, BenchServer(bench, speed=1.0) as server:
@@ -30,14 +30,27 @@ def served(tmp_path, monkeypatch):
         path.write_text(text, encoding="utf-8", newline="\n")
         thread = threading.Thread(target=server.serve)
         thread.start()
-        yield bench, path
+        yield bench, path, server
         server.stop()
         thread.join()
 
 
+def busy_until_the_matrix_is_told(server):
+    """Return a stand-in for what says for how long the bench is busy: until a message of the matrix waits too."""
+    told = []
+
+    def ahead_s():
+        matrix = server._instruments["mat1"]
+        if any(port is matrix and client.unobeyed_bytes for client, port in list(server._connections.items())):
+            told.append(True)
+        return 0.0 if told else 0.05
+
+    return ahead_s
+
+
 @pytest.mark.parametrize("settles", [True, False])
-def test_relays_wait_for_a_source_that_is_still_busy(settles, served, promise):
-    bench, path = served
+def test_relays_wait_for_a_source_that_is_still_busy(settles, served, promise, monkeypatch):
+    bench, path, server = served
     with Station.open(path) as station:
         meter, matrix = station.source_meter("smu1.a"), station.switch_matrix("mat1")
         meter.prepare(voltage_range_v=2.0, current_limit_a=1e-4, measure_range_a=1e-4, integration_plc=0.1)
@@ -49,7 +62,10 @@ def test_relays_wait_for_a_source_that_is_still_busy(settles, served, promise):
         # what is answered was obeyed
         meter.measure_current()
         # of the messages that wait, one of each instrument is obeyed in turn: 0 V comes after the move
-        station._rack.drivers["smu1"].send("delay(2.0)")
+        if settles:
+            station._rack.drivers["smu1"].send("delay(2.0)")
+        else:
+            monkeypatch.setattr(server._pacer, "ahead_s", busy_until_the_matrix_is_told(server))
         for level_v in (*[0.3, 0.2] * 30, 0.0):
             meter.set_voltage(level_v)
         matrix.close(["1A01"])

@@ -175,5 +175,5 @@ def test_served_bench_listens_on_this_computer_only(promise):
             assert far == []
         finally:
             child.terminate()
-            child.wait(timeout=20)
+            child.wait(timeout=60)
             child.stdout.close()

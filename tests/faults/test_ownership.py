@@ -103,7 +103,7 @@ def test_wrong_instrument_is_refused_before_it_is_told_anything(tmp_path, monkey
 
 
 @pytest.mark.parametrize("trials", [4, pytest.param(50, marks=pytest.mark.slow)])
-def test_second_opener_is_refused_at_once_and_a_killed_holder_lets_go(holder, trials, promise):
+def test_second_opener_is_refused_at_once_and_a_killed_holder_lets_go(holder, trials, ran_s, promise):
     admitted, refused_s, free_s = 0, [], []
     for _ in range(trials):
         process = holder(*RESOURCES)
@@ -116,7 +116,7 @@ def test_second_opener_is_refused_at_once_and_a_killed_holder_lets_go(holder, tr
             assert told.startswith("GPIB0::5::INSTR is in use by process"), told
             assert str(process.pid) in told, told
             assert re.search(r"since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", told), told
-        refused_s.append(time.monotonic() - start_s)
+        refused_s.append(ran_s(start_s, time.monotonic()))
         process.kill()
         start_s = time.monotonic()
         while True:
@@ -124,9 +124,9 @@ def test_second_opener_is_refused_at_once_and_a_killed_holder_lets_go(holder, tr
                 Ownership(RESOURCES).release()
                 break
             except StationError:
-                assert time.monotonic() - start_s < 10.0
+                assert time.monotonic() - start_s < 60.0
                 time.sleep(0.001)
-        free_s.append(time.monotonic() - start_s)
+        free_s.append(ran_s(start_s, time.monotonic()))
         process.wait()
     late = sum(value > 1.0 for value in refused_s), sum(value > 1.0 for value in free_s)
     slowest = f"{max(refused_s) * 1e3:.1f} ms"
@@ -138,7 +138,7 @@ def test_second_opener_is_refused_at_once_and_a_killed_holder_lets_go(holder, tr
     assert (admitted, late) == (0, (0, 0))
 
 
-def test_station_in_use_is_refused_before_a_connection_is_tried(holder, tmp_path):
+def test_station_in_use_is_refused_before_a_connection_is_tried(holder, ran_s, tmp_path):
     text = (files("labctl_data") / "stations" / "tiox-32x32.toml").read_text(encoding="utf-8")
     path = tmp_path / "real.toml"
     # addresses of RFC 5737 lead nowhere: a connection would take seconds to fail
@@ -147,7 +147,7 @@ def test_station_in_use_is_refused_before_a_connection_is_tried(holder, tmp_path
     start_s = time.monotonic()
     with pytest.raises(StationError, match=rf"TCPIP0::192\.0\.2\.13::INST0::INSTR is in use by process {process.pid} "):
         Station.open(path)
-    assert time.monotonic() - start_s < 1.0
+    assert ran_s(start_s, time.monotonic()) < 1.0
     # what was taken before the one that is in use was let go again
     Ownership(["TCPIP0::192.0.2.11::inst0::INSTR", "TCPIP0::192.0.2.12::inst0::INSTR"]).release()
 

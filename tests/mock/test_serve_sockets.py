@@ -31,7 +31,7 @@ class Client:
 
     def __init__(self, address):
         host, _, port = address.rpartition(":")
-        self.channel = socket.create_connection((host, int(port)), timeout=20.0)
+        self.channel = socket.create_connection((host, int(port)), timeout=60.0)
         self._lines = self.channel.makefile("rb")
 
     def send(self, data):
@@ -51,7 +51,7 @@ class Client:
         except TimeoutError:
             return True
         finally:
-            self.channel.settimeout(20.0)
+            self.channel.settimeout(60.0)
 
     def reset(self):
         """Leave as a killed process does that had not read everything."""
@@ -88,7 +88,7 @@ def serve(tmp_path):
         for client in clients:
             client.close()
         server.stop()
-        thread.join(timeout=20.0)
+        thread.join(timeout=60.0)
         assert not thread.is_alive()
         server.close()
         bench.close()
@@ -128,7 +128,7 @@ def test_message_without_end_is_thrown_away_with_an_error(serve):
     server = serve()
     client, other = server.connect("gen1"), server.connect("gen1")
     client.send(b"x" * (5 << 20))
-    for _ in range(100):
+    for _ in range(1200):
         if b"-363" in (reply := other.ask(b"SYST:ERR?")):
             break
         time.sleep(0.05)
@@ -174,7 +174,7 @@ def test_messages_of_a_client_that_left_are_obeyed_but_not_half_of_one(serve):
     first.send(b"smua.source.levelv = 0.031\nsmua.source.levelv = 0.099")
     first.reset()
     second = server.connect("smu1")
-    for _ in range(100):
+    for _ in range(3000):
         if (level_v := float(second.ask(b"print(smua.source.levelv)"))) != 0.0:
             break
         time.sleep(0.02)
@@ -203,7 +203,10 @@ def test_client_that_waits_for_ever_lets_the_instrument_go_when_it_leaves(serve)
     server = serve()
     first, second = server.connect("smu1"), server.connect("smu1")
     first.send(b"smua.trigger.arm.stimulus = trigger.EVENT_ID smua.trigger.initiate()\n*OPC?\nprint(1)\n")
-    time.sleep(0.1)
+    for _ in range(3000):
+        if server._instruments["smu1"]._link.exchange.is_held:
+            break
+        time.sleep(0.02)
     second.send(b"print(2)\n")
     assert second.hears_nothing(0.3)
     first.close()
@@ -221,7 +224,7 @@ def test_slow_reader_blocks_nobody_and_is_bounded(serve):
     assert float(server.connect("smu1").ask(b"print(4)")) == 4.0
     assert server.connect("mat1").ask(b"*IDN?")
     assert psutil.Process().memory_info().rss - before < 64 << 20
-    slow.channel.settimeout(20.0)
+    slow.channel.settimeout(60.0)
     assert slow.line() == b"z" * 60_000 + b"\n"
 
 
@@ -229,9 +232,11 @@ def test_client_that_floods_is_not_listened_to_until_it_was_obeyed():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         connection = Connection(listener.accept()[0])
-    client.settimeout(0.2)
-    with client, contextlib.suppress(TimeoutError):
-        client.sendall(b"x = 1\n" * 1_000_000)
+    client.setblocking(False)
+    rest = memoryview(b"x = 1\n" * 1_000_000)
+    with client, contextlib.suppress(BlockingIOError):
+        while rest:
+            rest = rest[client.send(rest) :]
     while connection.interest() & selectors.EVENT_READ:
         connection.fill()
     assert connection.unobeyed_bytes <= 2 * CHUNK
@@ -259,7 +264,7 @@ def test_client_that_floods_delays_others_by_a_message_at_a_time(serve):
     finally:
         stop.set()
         flood.channel.shutdown(socket.SHUT_RDWR)
-        pouring.join(timeout=20.0)
+        pouring.join(timeout=60.0)
 
 
 def test_fifth_client_of_an_instrument_is_closed_at_once(serve):
@@ -269,7 +274,7 @@ def test_fifth_client_of_an_instrument_is_closed_at_once(serve):
     fifth = server.connect("smu1")
     assert fifth.line() == b""
     clients[0].close()
-    for _ in range(100):
+    for _ in range(3000):
         sixth = server.connect("smu1")
         try:
             if sixth.ask(b"*IDN?"):
@@ -406,7 +411,7 @@ def test_operators_port_closes_after_what_is_no_request(serve, line):
 def test_stop_ends_the_server_after_its_reply(serve):
     server = serve()
     assert control(server, do="stop") == {"ok": True}
-    server.thread.join(timeout=20.0)
+    server.thread.join(timeout=60.0)
     assert not server.thread.is_alive()
 
 
@@ -419,7 +424,7 @@ def test_many_connections_leave_no_descriptor_behind(serve):
         client = server.connect("smu1")
         client.send(b"*IDN?\n")
         client.reset()
-    for _ in range(100):
+    for _ in range(3000):
         if process.num_fds() <= before + 2:
             break
         time.sleep(0.02)

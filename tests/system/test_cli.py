@@ -356,7 +356,7 @@ def test_light_command_imports_nothing_heavy(homes, arguments):
 
 def test_command_as_a_process_prints_json_that_pipes(labctl_process, homes):
     child = labctl_process("run", "read_array", "-s", STATION, *SMALL, "--json")
-    out, err = child.communicate(timeout=120)
+    out, err = child.communicate(timeout=300)
     assert child.returncode == 0, err
     assert json.loads(out)["points"] == 6
 

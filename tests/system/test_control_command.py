@@ -24,7 +24,7 @@ STATION = "bench-4x4-served"
 LONG = ("run", "read_array", "-s", STATION, "-q", "-p", "averages=1000", "-p", "integration=10")
 
 
-def wait_for(condition, within_s=20.0):
+def wait_for(condition, within_s=60.0):
     end_s = time.monotonic() + within_s
     while not (found := condition()):
         assert time.monotonic() < end_s
@@ -67,12 +67,13 @@ def outputs_on(control):
 def running(served, homes, labctl_process):
     """A run that has begun to measure."""
     child = labctl_process(*LONG)
-    path = wait_for(lambda: file_of_run(homes))
-    wait_for(lambda: points_of(path) > 1)
-    yield child, path
-    if child.poll() is None:
+    try:
+        path = wait_for(lambda: file_of_run(homes))
+        wait_for(lambda: points_of(path) > 1)
+        yield child, path
+    finally:
         child.kill()
-    child.communicate(timeout=60)
+        child.communicate(timeout=60)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the served bench ends by a signal")
@@ -94,7 +95,7 @@ def test_run_is_paused_continued_and_aborted_by_commands(running, served, labctl
     tell_state(path, labctl)
     aborted = labctl("abort", "--reason", "tea")
     assert aborted.code == 0, aborted.err
-    child.wait(timeout=20)
+    child.wait(timeout=60)
     assert child.returncode == 4
     assert outputs_on(served) == []
     shown = labctl("show", "latest", "--json").json()

@@ -38,7 +38,7 @@ def loaded(script, home):
     """Return the modules that a new process has loaded at the end of a script."""
     told = f"{script}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-c", told], capture_output=True, text=True, check=False, cwd=home, timeout=120,
+        [sys.executable, "-c", told], capture_output=True, text=True, check=False, cwd=home, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     # what PyMeasure logs about packages that are not there is nobody's business

@@ -16,7 +16,7 @@ STATION = "tiox-32x32"
 READ = ("read_array", "-s", STATION)
 
 
-def wait_until(is_so, *, within_s=90.0):
+def wait_until(is_so, *, within_s=300.0):
     end_s = time.monotonic() + within_s
     while not is_so():
         assert time.monotonic() < end_s, "it never came"
@@ -37,7 +37,7 @@ def root(homes, monkeypatch):
     yield runs
     with RunQueue(runs) as queue:
         queue.hold()
-    wait_until(lambda: not is_worker_alive(runs), within_s=30.0)
+    wait_until(lambda: not is_worker_alive(runs), within_s=120.0)
 
 
 def items(root):

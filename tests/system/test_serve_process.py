@@ -221,12 +221,17 @@ def test_signal_saves_the_die_and_exits_0(serve, number, homes):
 
 
 @pytest.mark.slow
-def test_killed_server_leaves_a_die_no_older_than_the_last_save_and_no_lock(serve):
+def test_killed_server_leaves_a_die_no_older_than_the_last_save_and_no_lock(serve, homes):
     served = serve()
+    die = homes / "home" / "benches" / "bench-4x4" / "die.npz"
     with socket.create_connection(address_of(served, "smu1")) as channel, channel.makefile("rb") as lines:
         channel.sendall(b"delay(500) print(1)\n")
         lines.readline()
-        time.sleep(3.0)  # it saves what is older than two seconds
+        # it saves what is older than two seconds
+        end_s = time.monotonic() + 60.0
+        while not die.exists():
+            assert time.monotonic() < end_s
+            time.sleep(0.02)
         channel.sendall(b"delay(7000) print(1)\n")
         lines.readline()
         served.process.kill()

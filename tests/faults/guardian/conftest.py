@@ -33,7 +33,7 @@ class RackProcess:
     def log(self, what):
         return [(time_s, number, fact) for time_s, number, kind, fact in self.ask()["log"] if kind == what]
 
-    def wait_until_off(self, but=(), within_s=5.0):
+    def wait_until_off(self, but=(), within_s=20.0):
         """Return when the last output went off by the rack's own log; inf if one stayed on."""
         until_s = time.monotonic() + within_s
         while time.monotonic() < until_s:
@@ -74,7 +74,7 @@ class Measuring:
         return float(self.hear())
 
     def wait(self):
-        code = self.process.wait(timeout=20)
+        code = self.process.wait(timeout=60)
         self.process.stdin.close()
         self.process.stdout.close()
         return code
@@ -83,7 +83,7 @@ class Measuring:
         text = self.log.read_text(encoding="utf-8") if self.log.exists() else ""
         return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
-    def wait_for_log(self, beginning, within_s=10.0):
+    def wait_for_log(self, beginning, within_s=20.0):
         until_s = time.monotonic() + within_s
         while time.monotonic() < until_s:
             found = [line for line in self.log_lines() if line["event"].startswith(beginning)]
@@ -116,7 +116,7 @@ def make_measuring(tmp_path):
     """Return a function that starts a measuring process on a rack, with a guardian's log of its own."""
     started = []
 
-    def make(rack, heartbeat_s=0.3):
+    def make(rack, heartbeat_s=1.0):
         started.append(Measuring(rack, tmp_path / f"{len(started)}.guardian.log", heartbeat_s))
         return started[-1]
 

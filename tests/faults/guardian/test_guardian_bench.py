@@ -76,7 +76,7 @@ def outputs_on(control):
     return [terminal for terminal, output in control.ask("outputs").items() if output["on"]]
 
 
-def end(bench, log, number):
+def end(bench, log, number, ran_s):
     """Start a measuring process, end it by a signal; return how long its output stayed on by the bench's own truth."""
     control, station = bench
     child = subprocess.Popen([sys.executable, "-c", CHILD, station, str(log)], stdout=subprocess.PIPE, text=True)
@@ -85,11 +85,11 @@ def end(bench, log, number):
         assert outputs_on(control) == ["smu1.a"]
         ended_s = time.monotonic()
         child.send_signal(getattr(signal, number))
-        until_s = time.monotonic() + 10.0
+        until_s = time.monotonic() + 60.0
         while not (lines := log.read_text(encoding="utf-8").splitlines())[-1].endswith('"VERIFIED OFF"}'):
             assert time.monotonic() < until_s, lines
             time.sleep(0.01)
-        assert child.wait(10.0) == -signal.SIGKILL
+        assert child.wait(60.0) == -signal.SIGKILL
     finally:
         child.kill()
         child.wait()
@@ -97,7 +97,7 @@ def end(bench, log, number):
     oracle = control.ask("oracle")
     assert outputs_on(control) == oracle["closed_relays"] == []
     assert not [process for process in psutil.process_iter(["cmdline"]) if str(log) in (process.info["cmdline"] or [])]
-    return oracle["last_off_wall_s"] - ended_s
+    return ran_s(ended_s, oracle["last_off_wall_s"])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes share a monotonic clock on Linux")
@@ -112,9 +112,9 @@ def end(bench, log, number):
     "trials", [2, pytest.param(8, marks=pytest.mark.slow), pytest.param(25, marks=pytest.mark.long)]
 )
 def test_served_bench_is_off_when_its_process_dies_or_hangs(
-    number, name, what, bound_s, trials, bench, tmp_path, promise
+    number, name, what, bound_s, trials, bench, tmp_path, ran_s, promise
 ):
-    delays = [end(bench, tmp_path / f"{trial}.guardian.log", number) for trial in range(trials)]
+    delays = [end(bench, tmp_path / f"{trial}.guardian.log", number, ran_s) for trial in range(trials)]
     failures = sum(delay > bound_s for delay in delays)
     worst = f"{1e3 * max(delays):.0f} ms of {1e3 * bound_s:.0f} ms"
     promise(name, what, trials=trials, failures=failures, worst=worst)
@@ -122,20 +122,20 @@ def test_served_bench_is_off_when_its_process_dies_or_hangs(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes share a monotonic clock on Linux")
-def test_served_bench_is_off_when_its_process_hangs_right_after_output_on(bench, tmp_path, promise):
+def test_served_bench_is_off_when_its_process_hangs_right_after_output_on(bench, tmp_path, ran_s, promise):
     control, station = bench
     log = tmp_path / "hung.guardian.log"
     child = subprocess.Popen([sys.executable, "-c", HANGS, station, str(log)], stdout=subprocess.PIPE, text=True)
     try:
         hung_s = float(child.stdout.readline())
-        assert child.wait(10.0) == -signal.SIGKILL
+        assert child.wait(60.0) == -signal.SIGKILL
     finally:
         child.kill()
         child.wait()
         child.stdout.close()
     oracle = control.ask("oracle")
     assert outputs_on(control) == []
-    delay_s = oracle["last_off_wall_s"] - hung_s
+    delay_s = ran_s(hung_s, oracle["last_off_wall_s"])
     what = "outputs of a served bench off after a hang right after output_on, heartbeat 1 s"
     promise("P6", what, trials=1, failures=int(delay_s > 1.25), worst=f"{1e3 * delay_s:.0f} ms of 1250 ms")
     # not before the heartbeat either: what is counted is the hang, not the minute of quiet before it
@@ -157,7 +157,7 @@ def test_nobody_measures_while_the_guardian_of_a_dead_process_still_switches_off
         child.stdout.close()
     with pytest.raises(StationError, match=rf"in use by the guardian of process {child.pid} .*nothing was sent"):
         Station.open(station)
-    until_s = time.monotonic() + 30.0
+    until_s = time.monotonic() + 90.0
     while not log.read_text(encoding="utf-8").endswith('"VERIFIED OFF"}\n'):
         assert time.monotonic() < until_s, log.read_text(encoding="utf-8")
         time.sleep(0.01)

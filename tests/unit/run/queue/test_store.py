@@ -204,7 +204,7 @@ os._exit(1)
 
 def test_edits_of_several_processes_that_die_are_all_there_and_nothing_half(tmp_path):
     children = [subprocess.Popen([sys.executable, "-c", ADDING, str(tmp_path)]) for _ in range(3)]
-    assert [child.wait(60) for child in children] == [1, 1, 1]
+    assert [child.wait(120) for child in children] == [1, 1, 1]
     with RunQueue(tmp_path) as queue:
         items = queue.items()
     assert sorted(item.id for item in items) == list(range(1, 61))

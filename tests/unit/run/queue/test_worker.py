@@ -50,7 +50,7 @@ def do_work(root, **options):
 
 
 def wait_until(is_so):
-    for _ in range(1000):
+    for _ in range(3000):
         if is_so():
             return
         time.sleep(0.02)
@@ -142,7 +142,7 @@ def test_run_goes_on_and_is_taken_up_when_its_worker_is_killed(tmp_path):
         turn = turns.running()
         # with everything in its group, as a terminal that closes does
         os.killpg(worker.pid, signal.SIGKILL) if sys.platform != "win32" else worker.kill()
-        worker.wait(10)
+        worker.wait(60)
         assert open_run(turn.path).status == "running"
         assert not is_worker_alive(tmp_path)
     (tmp_path / "go").touch()
@@ -174,7 +174,7 @@ def test_next_item_starts_only_after_the_guardian_has_switched_off(tmp_path, ver
     guardian = threading.Thread(target=switch_off)
     guardian.start()
     do_work(tmp_path)
-    guardian.join(30)
+    guardian.join(60)
     assert seen == ["running", "waiting"]
     assert states(tmp_path) == ["interrupted", "finished"]
 
@@ -184,7 +184,7 @@ def test_run_that_died_with_its_worker_is_interrupted(tmp_path):
     announce = tmp_path / "queue-1.announced"
     child = subprocess.Popen([sys.executable, str(FAKE), "vanish", str(tmp_path), str(announce)])
     mark = mark_of(child.pid)
-    child.wait(20)
+    child.wait(60)
     with Turns(tmp_path) as turns:
         turns.note_child(turns.begin(), mark)
     do_work(tmp_path)
@@ -196,7 +196,7 @@ def test_run_is_waited_for_while_its_file_says_that_it_runs(tmp_path):
     fill(tmp_path, "slow")
     launcher = subprocess.Popen([sys.executable, "-c", ""])
     mark = mark_of(launcher.pid)
-    launcher.wait(20)
+    launcher.wait(60)
     announce = tmp_path / "queue-1.announced"
     with subprocess.Popen([sys.executable, str(FAKE), "slow", str(tmp_path), str(announce)]) as child:
         wait_until(announce.exists)
@@ -204,7 +204,7 @@ def test_run_is_waited_for_while_its_file_says_that_it_runs(tmp_path):
             turns.note_child(turns.begin(), mark)
         threading.Timer(0.3, (tmp_path / "go").touch).start()
         do_work(tmp_path)
-        assert child.wait(20) == 0
+        assert child.wait(60) == 0
     assert states(tmp_path) == ["finished"]
 
 
