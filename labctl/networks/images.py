@@ -6,6 +6,7 @@ Nothing is loaded from a network here; ``labctl data fetch mnist`` does that (:m
 import gzip
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,16 @@ import numpy.typing as npt
 from labctl.errors import RunError
 from labctl.home import labctl_home
 
-__all__ = ["CIFAR_FILE", "DATA_VARIABLE", "MNIST_FILES", "Images", "fetched_folder", "image_folder", "load_images"]
+__all__ = [
+    "CIFAR_FILE",
+    "DATA_VARIABLE",
+    "MNIST_FILES",
+    "Images",
+    "check_images",
+    "fetched_folder",
+    "image_folder",
+    "load_images",
+]
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -31,6 +41,7 @@ MNIST_FILES = (
 )
 CIFAR_FILE = "cifar10_subset.npz"
 _IMAGES_MAGIC, _LABELS_MAGIC = 2051, 2049
+_IMAGES_HEAD, _LABELS_HEAD = 16, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +147,40 @@ def load_images(name: str, folder: Path | None = None) -> Images:
     raise RunError(f"images: there is no set {name!r}; there are digits, mnist, cifar10")
 
 
+def check_images(name: str, folder: Path | None = None) -> int:
+    """Refuse a set that cannot be loaded, in the time that somebody who types can wait.
+
+    Of MNIST only the heads and the lengths of the files are looked at; :func:`load_images` unpacks them.
+
+    Parameters
+    ----------
+    name : str
+    folder : Path or None
+        As :func:`load_images` takes them.
+
+    Returns
+    -------
+    int
+        Values in an image.
+
+    Raises
+    ------
+    RunError
+        As :func:`load_images` does.
+    """
+    if name != "mnist":
+        return int(load_images(name, folder).x_train[0].size)
+    place = _folder_of("MNIST", MNIST_FILES, folder, "mnist")
+    sizes = []
+    for file in MNIST_FILES:
+        head, length = _head(place / file)
+        if "images" in file:
+            sizes.append(_checked_size(place / file, head, length)[1])
+        else:
+            _check_labels(place / file, head, length)
+    return sizes[0]
+
+
 def _digits() -> Images:
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -183,27 +228,52 @@ def _folder_of(title: str, names: tuple[str, ...], folder: Path | None, below: s
 
 
 def _pixels(path: Path) -> FloatArray:
-    raw = _unpacked(path, 16)
-    magic, count, rows, columns = (int(word) for word in np.frombuffer(raw[:16], dtype=">i4"))
-    if magic != _IMAGES_MAGIC or len(raw) != 16 + count * rows * columns:
-        raise RunError(f"{path}: is no file of images: magic number {magic}, {len(raw)} bytes; fetch it again")
-    pixels = np.frombuffer(raw, dtype=np.uint8, offset=16).reshape(count, rows * columns)
+    raw = _unpacked(path)
+    size = _checked_size(path, raw, len(raw))
+    pixels = np.frombuffer(raw, dtype=np.uint8, offset=_IMAGES_HEAD).reshape(size)
     return (pixels / np.float32(255.0)).astype(np.float32)
 
 
 def _classes(path: Path) -> IntArray:
-    raw = _unpacked(path, 8)
-    magic, count = (int(word) for word in np.frombuffer(raw[:8], dtype=">i4"))
-    if magic != _LABELS_MAGIC or len(raw) != 8 + count:
-        raise RunError(f"{path}: is no file of labels: magic number {magic}, {len(raw)} bytes; fetch it again")
-    return np.frombuffer(raw, dtype=np.uint8, offset=8).astype(np.int64)
+    raw = _unpacked(path)
+    _check_labels(path, raw, len(raw))
+    return np.frombuffer(raw, dtype=np.uint8, offset=_LABELS_HEAD).astype(np.int64)
 
 
-def _unpacked(path: Path, head: int) -> bytes:
+def _checked_size(path: Path, head: bytes, length: int) -> tuple[int, int]:
+    """Return the number of images and of the pixels of each."""
+    magic, count, rows, columns = _words(path, head, _IMAGES_HEAD)
+    if magic != _IMAGES_MAGIC or length != _IMAGES_HEAD + count * rows * columns:
+        raise RunError(f"{path}: is no file of images: magic number {magic}, {length} bytes; fetch it again")
+    return count, rows * columns
+
+
+def _check_labels(path: Path, head: bytes, length: int) -> None:
+    magic, count = _words(path, head, _LABELS_HEAD)
+    if magic != _LABELS_MAGIC or length != _LABELS_HEAD + count:
+        raise RunError(f"{path}: is no file of labels: magic number {magic}, {length} bytes; fetch it again")
+
+
+def _words(path: Path, head: bytes, size: int) -> list[int]:
+    if len(head) < size:
+        raise RunError(f"{path}: is {len(head)} bytes long, its head alone is {size}; fetch it again")
+    return [int(word) for word in np.frombuffer(head[:size], dtype=">i4")]
+
+
+def _unpacked(path: Path) -> bytes:
     try:
-        raw = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError) as error:
+        return gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
         raise RunError(f"{path}: cannot be read: {error}; fetch it again") from error
-    if len(raw) < head:
-        raise RunError(f"{path}: is {len(raw)} bytes long, its head alone is {head}; fetch it again")
-    return raw
+
+
+def _head(path: Path) -> tuple[bytes, int]:
+    """Return the first bytes that are packed, and the length of all, with which a packed file ends (RFC 1952)."""
+    try:
+        with path.open("rb") as file:
+            with gzip.open(file) as unpacked:
+                head = unpacked.read(_IMAGES_HEAD)
+            file.seek(-4, os.SEEK_END)
+            return head, int.from_bytes(file.read(4), "little")
+    except (OSError, EOFError, zlib.error) as error:
+        raise RunError(f"{path}: cannot be read: {error}; fetch it again") from error

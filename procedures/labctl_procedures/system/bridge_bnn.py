@@ -17,7 +17,7 @@ from labctl.errors import RunError, StationError, UnusableResultError
 from labctl.networks.binary_network import SHIPPED, BinaryNetwork
 from labctl.networks.bridge_dies import BridgeProgram
 from labctl.networks.bridges import CLOCKS, neuron_errors
-from labctl.networks.images import Images, image_folder, load_images
+from labctl.networks.images import Images, check_images, image_folder, load_images
 from labctl.networks.line_drop import bridge_shifts_v, lost_counts
 from labctl.run import QuantityParameter
 from labctl.run.preflight import Estimate
@@ -38,7 +38,7 @@ from labctl_procedures.system.bridge_figures import (
     resistance_results,
 )
 from labctl_procedures.system.bridge_further_dies import APART, apart_ohm, die_rates, rate_names
-from labctl_procedures.system.bridge_network import erring_accuracies, network_for
+from labctl_procedures.system.bridge_network import erring_accuracies, named_network, network_for
 from labctl_procedures.system.bridge_operations import BridgeMiddles, fit_neuron
 from labctl_procedures.system.bridge_station import BRIDGE_COLUMNS, MeasuredBridges, RowSum, StationBridges
 from labctl_procedures.system.system_procedure import SystemProcedure
@@ -187,7 +187,9 @@ class BridgeBnn(SystemProcedure):
                 f"{self.station.envelope.voltage_v:.4g} V ({self.station.file}); lower read_levels, set_voltage or "
                 "resets"
             )
-        self._network(self._images())
+        pixels = check_images(self.image_set, image_folder(self.data))
+        if self.image_set != "digits":
+            named_network(self.network, self.image_set, pixels)
 
     def estimate(self) -> Estimate:
         """Return the number of rows and the time that they take."""
@@ -212,7 +214,7 @@ class BridgeBnn(SystemProcedure):
             If no bridge works.
         """
         images = self._images()
-        network = self._network(images)
+        network = network_for(images, self.network, self.seed)
         levels_v, programs = self._levels_v(), self._programs()
         rng = np.random.default_rng(self.seed)
         is_positive = rng.random((self.neurons, self.inputs)) < 0.5
@@ -290,9 +292,6 @@ class BridgeBnn(SystemProcedure):
 
     def _images(self) -> Images:
         return load_images(self.image_set, image_folder(self.data))
-
-    def _network(self, images: Images) -> BinaryNetwork:
-        return network_for(images, self.network, self.seed)
 
     def _open(self) -> BridgeAccess:
         access = self.open_access(pulse_voltage_v=max(self._stimuli_v()), current_limit_a=self.current_limit)

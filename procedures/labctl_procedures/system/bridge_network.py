@@ -19,7 +19,7 @@ from labctl.networks.trained import kept_arrays
 if TYPE_CHECKING:
     from labctl_procedures.system.bridge_bnn import BridgeBnn
 
-__all__ = ["erring_accuracies", "network_for"]
+__all__ = ["erring_accuracies", "named_network", "network_for"]
 
 # small enough that its training goes unnoticed
 _HIDDEN, _EPOCHS, _BATCH, _RATE = (129, 129), 25, 50, 3e-3
@@ -49,11 +49,34 @@ def network_for(images: Images, name_or_path: str, seed: int) -> BinaryNetwork:
         facts: dict[str, Any] = {"images": images.name, "hidden": _HIDDEN, "seed": seed}
         facts |= {"epochs": _EPOCHS, "batch": _BATCH, "rate": _RATE}
         return BinaryNetwork.of_arrays(kept_arrays("binary", facts, lambda: _trained(images, seed).as_arrays()))
+    return named_network(name_or_path, images.name, images.x_train.shape[1])
+
+
+def named_network(name_or_path: str, image_set: str, pixels: int) -> BinaryNetwork:
+    """Load a trained network that fits images.
+
+    Parameters
+    ----------
+    name_or_path : str
+        See :func:`labctl.networks.binary_network.load_binary_network`.
+    image_set : str
+    pixels : int
+        Of an image.
+
+    Returns
+    -------
+    BinaryNetwork
+
+    Raises
+    ------
+    RunError
+        If there is no such network, or it sees images of another size.
+    """
     network = load_binary_network(name_or_path)
-    if network.sizes[0] != images.x_train.shape[1]:
+    if network.sizes[0] != pixels:
         raise RunError(
-            f"system.bridge_bnn: network {name_or_path!r} has {network.sizes[0]} inputs, the images of {images.name} "
-            f"have {images.x_train.shape[1]} pixels; choose another network"
+            f"system.bridge_bnn: network {name_or_path!r} has {network.sizes[0]} inputs, the images of {image_set} "
+            f"have {pixels} pixels; choose another network"
         )
     return network
 

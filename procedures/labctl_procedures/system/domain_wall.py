@@ -16,7 +16,7 @@ from pymeasure.experiment import IntegerParameter, ListParameter, Parameter
 
 from labctl.analysis.synapse_costs import MeasuredWalls, cmos_cost, load_design, wall_cost
 from labctl.errors import RunError
-from labctl.networks.images import image_folder, load_images
+from labctl.networks.images import check_images, image_folder, load_images
 from labctl.networks.quantised_training import StepChances, WallScheme
 from labctl.networks.wall_walk import Place, Walk, walk_walls
 from labctl.physics.presets import Preset, load_preset
@@ -208,7 +208,7 @@ class DomainWall(SystemProcedure):
                     "choose another name"
                 )
         vgg8_figures(self.vgg8_file)
-        self._training()
+        check_images(self.image_set, image_folder(self.data))
 
     def estimate(self) -> Estimate | None:
         """Return the map's and that of the walks: a pulse and a reading for each trial; training takes no rack."""

@@ -16,7 +16,7 @@ from pymeasure.experiment import IntegerParameter, ListParameter, Parameter
 
 from labctl.array import format_cells
 from labctl.errors import RunError, UnusableResultError
-from labctl.networks.images import Images, image_folder, load_images
+from labctl.networks.images import Images, check_images, image_folder, load_images
 from labctl.networks.perceptron import Perceptron, classified
 from labctl.networks.read_out import CurrentScaling
 from labctl.networks.tiled_layer import TiledLayer
@@ -168,7 +168,7 @@ class Ecram(SystemProcedure):
         refuse_size(_NAME, self._hidden()[-1], _OUTPUTS, rows=sample.rows, columns=sample.columns)
         self._scaling()
         super().check()
-        self._images()
+        check_images(self.image_set, image_folder(self.data))
 
     def estimate(self) -> Estimate | None:
         """Return what the steps take, and the programming between them."""

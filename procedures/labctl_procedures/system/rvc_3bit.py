@@ -16,7 +16,7 @@ from pymeasure.experiment import IntegerParameter, ListParameter, Parameter
 from labctl.analysis.programming import rmse
 from labctl.array import Levels
 from labctl.errors import RunError
-from labctl.networks.images import Images, image_folder, load_images
+from labctl.networks.images import Images, check_images, image_folder, load_images
 from labctl.networks.perceptron import drawn_perceptron
 from labctl.networks.quantised_network import QuantisedNetwork
 from labctl.networks.residuals import ErrorSource, Residuals, normal_errors
@@ -120,7 +120,7 @@ class Rvc3Bit(SystemProcedure):
         self._hidden()
         self._errors()
         super().check()
-        self._images()
+        check_images(self.image_set, image_folder(self.data))
 
     def execute(self) -> None:
         """Train, program, read, classify, and program further dies on the physics alone.

@@ -16,7 +16,7 @@ from labctl.array.cell_access import TransposedAccess
 from labctl.array.selection import format_cells
 from labctl.errors import RunError, StationError, UnusableResultError
 from labctl.networks.few_pixels import few_pixels
-from labctl.networks.images import Images, image_folder, load_images
+from labctl.networks.images import Images, check_images, image_folder, load_images
 from labctl.networks.jump_tables import JumpTables, exponential_tables, tables_of_curves
 from labctl.networks.sign_loop import LoopLayout, LoopPulses
 from labctl.networks.sign_rule import SignRule
@@ -200,7 +200,7 @@ class SignBackprop(SystemProcedure):
                 "has none; choose tiox-32x32 or one like it"
             )
         super().check()
-        self._images()
+        check_images(self.image_set, image_folder(self.data))
         few_pixels(load_images("digits"), self._classes(), self.loop_pixels)
 
     def execute(self) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from labctl.errors import RunError
-from labctl.networks.images import MNIST_FILES, Images, fetched_folder, image_folder, load_images
+from labctl.networks.images import MNIST_FILES, Images, check_images, fetched_folder, image_folder, load_images
 
 PIXELS = np.arange(5 * 4, dtype=np.uint8).reshape(5, 2, 2) * 12
 CLASSES = np.array([3, 1, 4, 1, 5], dtype=np.uint8)
@@ -61,6 +61,20 @@ def test_damaged_file_is_refused_with_its_name(folder, damage, told):
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(RunError, match=rf"{MNIST_FILES[0]}: .*{told}.*fetch it again"):
         load_images("mnist", folder)
+    # heads and lengths alone tell of a file that ends too early as of one that was never right
+    with pytest.raises(RunError, match=rf"{MNIST_FILES[0]}: .*fetch it again"):
+        check_images("mnist", folder)
+
+
+def test_images_are_checked_without_unpacking_them(folder, monkeypatch):
+    monkeypatch.setattr(gzip, "decompress", None)
+    assert check_images("mnist", folder) == PIXELS[0].size
+    assert check_images("digits") == 64
+    (folder / MNIST_FILES[3]).write_bytes(packed(2049, CLASSES[:2])[:-5])
+    with pytest.raises(RunError, match=rf"{MNIST_FILES[3]}: .*fetch it again"):
+        check_images("mnist", folder)
+    with pytest.raises(RunError, match="digits, mnist, cifar10"):
+        check_images("letters", folder)
 
 
 def test_missing_files_are_named_with_what_to_do(folder):
