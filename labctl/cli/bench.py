@@ -85,6 +85,8 @@ def bench_show(name: BenchName, as_json: AsJson = False) -> None:
         "conductance_median_s": float(np.median(conductance_s)),
         "conductance_of_formed_median_s": float(np.median(conductance_s[formed])) if formed.any() else None,
     }
+    if "unknown_pulses" in truth:
+        content["unknown_pulses"] = int(np.sum(np.asarray(truth["unknown_pulses"])))
     if as_json:
         print_json({**content, "conductance_s": conductance_s.tolist()})
         return

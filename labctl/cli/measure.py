@@ -91,7 +91,7 @@ def run(
         return int(ExitCode.WRONG if rehearsed.is_refused else ExitCode.FINISHED)
     estimate = estimate_run(procedure_class, station, values)
     if estimate is not None and not quiet:
-        told = f"about {estimate.points} points in {duration(estimate.duration_s)} of the rack"
+        told = f"up to {estimate.points} points, about {duration(estimate.duration_s)} of the rack"
         typer.echo(f"{procedure} on {station}: {told}", err=True)
     conditions = parse_conditions(hold, between)
     with RunProgress(procedure, visible=not quiet, announce=announce) as progress:

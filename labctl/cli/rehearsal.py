@@ -22,8 +22,8 @@ def print_dry_run(rehearsed: DryRun) -> None:
         "over cells that never respond; cells that do may lead elsewhere, and the envelope refuses there, too."
     )
     if rehearsed.estimate is not None:
-        told = f"{rehearsed.estimate.points} points in {duration(rehearsed.estimate.duration_s)} of the rack"
-        typer.echo(f"The procedure's own estimate: about {told}.")
+        told = f"up to {rehearsed.estimate.points} points, about {duration(rehearsed.estimate.duration_s)} of the rack"
+        typer.echo(f"The procedure's own estimate: {told}.")
     cell_v = rehearsed.largest_cell_v
     print_table(
         ("at most", ""),

@@ -29,9 +29,14 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def fit(
-    runs: Annotated[list[str], typer.Argument(help="Ids or paths of runs of one die, or 'latest'.")],
-    model: Annotated[str, typer.Option("--model", help="Device family: metal_oxide or ecram.")],
+    runs: Annotated[
+        list[str], typer.Argument(help="Ids or paths of runs of one die, 'latest', or a .npz of pulse tables.")
+    ],
+    model: Annotated[str, typer.Option("--model", help="Device family: metal_oxide, ecram or pulse_table.")],
     out: Annotated[Path, typer.Option("-o", help="Device file to write; its name becomes the device's.")],
+    table: Annotated[
+        str | None, typer.Option("--table", help="Of a .npz: a device (TaOx_07) or all of a kind (TaOx).")
+    ] = None,
     root: Annotated[Path | None, typer.Option("--root", help="Data root: where the runs are.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the fit as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")] = False,
@@ -40,21 +45,24 @@ def fit(
 
     Parameters come with 95 % intervals; what the runs cannot tell keeps the value of the base file, and is said.
     """
-    from rich.console import Console
+    from labctl.analysis.pulse_tables import read_table_file
+    from labctl.analysis.twin import fit_table_file, write_device
 
-    from labctl.analysis.twin import fit_twin, write_device
-    from labctl.store import open_run
-
+    is_table = any(Path(run).suffix == ".npz" for run in runs)
+    if is_table and (len(runs) > 1 or model != "pulse_table"):
+        raise typer.BadParameter("a .npz of pulse tables is fitted alone, and with --model pulse_table")
+    if table is not None and not is_table:
+        raise typer.BadParameter("--table names a device of a .npz of pulse tables; no such file is given")
     if out.suffix != ".toml":
         raise typer.BadParameter(f"-o takes the path of a .toml file, got {out}")
     if out.exists():
         raise typer.BadParameter(f"{out} is there already and stays; choose another name with -o")
-    opened = [open_run(run, root) for run in runs]
-    with Console(stderr=True).status(f"fitting {model} to {len(opened)} runs") as status:
-        if quiet or not sys.stderr.isatty():
-            status.stop()
-        found = fit_twin(opened, model, report=lambda stage: status.update(f"fitting {model}: {stage}"))
-    write_device(found, opened, out)
+    if is_table:
+        tables = read_table_file(Path(runs[0]), table or "")
+        found = fit_table_file(tables)
+        write_device(found, [tables], out)
+    else:
+        found = _fit_runs(runs, model, out, root, quiet=quiet)
     if as_json:
         print_json({"device": str(out), **_content(found)})
         return
@@ -67,6 +75,21 @@ def fit(
         for warning in found.warnings:
             complain(warning)
     typer.echo(str(out))
+
+
+def _fit_runs(runs: list[str], model: str, out: Path, root: Path | None, *, quiet: bool) -> "TwinFit":
+    from rich.console import Console
+
+    from labctl.analysis.twin import fit_twin, write_device
+    from labctl.store import open_run
+
+    opened = [open_run(run, root) for run in runs]
+    with Console(stderr=True).status(f"fitting {model} to {len(opened)} runs") as status:
+        if quiet or not sys.stderr.isatty():
+            status.stop()
+        found = fit_twin(opened, model, report=lambda stage: status.update(f"fitting {model}: {stage}"))
+    write_device(found, opened, out)
+    return found
 
 
 def _content(found: "TwinFit") -> dict[str, object]:
