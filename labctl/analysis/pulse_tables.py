@@ -4,7 +4,8 @@ Also the measured ones of a data folder, and how far devices of one technology d
 calibrated to them (:mod:`labctl.analysis.calibration`).
 """
 
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labctl.analysis.intervals import require
+from labctl.errors import StoreError
 
-__all__ = ["PulseTable", "device_range", "measured_pulse_tables"]
+__all__ = ["PulseTable", "TableFile", "device_range", "measured_pulse_tables", "read_table_file"]
 
 Array = NDArray[np.float64]
 
@@ -104,6 +106,80 @@ def measured_pulse_tables(
             conductance_s, increment_s = (np.asarray(stored[f"{key}_{kind}"], dtype=float) for kind in ("G", "dGq"))
             tables.append(PulseTable(device, conductance_s[::2], levels, increment_s[:, ::2]))
     return tables
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TableFile:
+    """Tables of some devices out of one file.
+
+    Attributes
+    ----------
+    path : Path
+    run_id : str
+        Name of the file and of what was taken from it.
+    header : Mapping of str to object
+        What a device file tells of its source, as a run has it.
+    devices : Mapping of str to (Mapping of str to PulseTable)
+        Tables ``up`` and ``down`` by device.
+    """
+
+    path: Path
+    run_id: str
+    header: Mapping[str, object]
+    devices: Mapping[str, Mapping[str, PulseTable]]
+
+
+def read_table_file(path: Path, name: str) -> TableFile:
+    """Read a file of pulse tables (``.npz``).
+
+    For each device it holds ``<device>_increasing_G``, shape (bins,), unit S, ``<device>_increasing_dGq``, shape
+    (levels, bins), unit S, the same of ``decreasing``, and once ``quantiles``, shape (levels,).
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        A device, such as ``TaOx_07``, or the beginning of several: ``TaOx``; empty for all.
+
+    Returns
+    -------
+    TableFile
+        Every bin once.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be read, lacks an array, or has no such device.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            known = [key.removesuffix("_increasing_G") for key in stored.files if key.endswith("_increasing_G")]
+            chosen = [one for one in known if not name or one == name or one.startswith(f"{name}_")]
+            levels = np.asarray(stored["quantiles"], dtype=float)
+            devices = {
+                device: {
+                    way: _table(device, stored[f"{device}_{long}_G"], levels, stored[f"{device}_{long}_dGq"])
+                    for way, long in (("up", "increasing"), ("down", "decreasing"))
+                }
+                for device in chosen
+            }
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise StoreError(f"{path}: cannot be read as a file of pulse tables: {error}") from error
+    if not devices:
+        kinds = sorted({one.split("_")[0] for one in known})
+        raise StoreError(f"{path}: has no pulse table {name!r}; it has {len(known)} devices of {', '.join(kinds)}")
+    # domain walls of the measured collection come from micromagnetic simulations; other files do not say
+    simulated = any(device.startswith("DWMTJ") for device in devices)
+    header = {"simulated": simulated, "procedure": "pulse table", "station": "not told", "started_utc": "not told"}
+    return TableFile(path, f"{path.name} {name}".rstrip(), header, devices)
+
+
+def _table(
+    device: str, conductance_s: NDArray[np.generic], levels: Array, increment_s: NDArray[np.generic]
+) -> PulseTable:
+    # a table brought to more bins than it was measured in has some twice
+    once_s, first = np.unique(np.asarray(conductance_s, dtype=float), return_index=True)
+    return PulseTable(device, once_s, levels, np.asarray(increment_s, dtype=float)[:, first])
 
 
 def device_range(tables: Sequence[PulseTable]) -> tuple[Array, Array]:

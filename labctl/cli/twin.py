@@ -4,6 +4,7 @@ Not here: the fits (:mod:`labctl.analysis.twin`), applying a run to the twin (``
 """
 
 import sys
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,7 +70,8 @@ def fit(
     if not quiet:
         rows = []
         for one in found.parameters:
-            interval = f"{one.estimate.low:.4g} to {one.estimate.high:.4g}"
+            low, high = one.estimate.low, one.estimate.high
+            interval = "not told" if isnan(low) else f"{low:.4g} to {high:.4g}"
             rows.append((one.name, f"{one.estimate.value:.4g}", interval, one.estimate.unit, one.meaning))
         print_table(("parameter", "value", "95 % interval", "unit", "meaning"), rows, whole=("parameter",))
         for warning in found.warnings:
@@ -99,7 +101,11 @@ def _content(found: "TwinFit") -> dict[str, object]:
         "family": found.base.family,
         "base": found.base.name,
         "cells": found.cells,
-        "parameters": {one.name: asdict(one.estimate) for one in found.parameters},
+        # JSON has no NaN: an interval that the data do not tell is null
+        "parameters": {
+            one.name: {key: None if value != value else value for key, value in asdict(one.estimate).items()}
+            for one in found.parameters
+        },
         "goodness": [asdict(one) for one in found.goodness],
         "validity": found.validity,
         "warnings": found.warnings,

@@ -1,7 +1,7 @@
 """What a bench asks of a die, whatever family of devices it is made of, and how such a die is made.
 
 Not here: the families (:mod:`labctl.physics.die` for metal oxide, ``ecram_die``, ``filament_die``, ``domain_wall_die``,
-``data_driven_die``) and the parts that any of them takes (:mod:`labctl.physics.parts`).
+``data_driven_die``, ``pulse_table_die``) and the parts that any of them takes (:mod:`labctl.physics.parts`).
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ __all__ = ["FAMILIES", "ControlPort", "LiveDie", "make_die", "restore_die"]
 
 Array = NDArray[np.float64]
 
-FAMILIES = ("data_driven", "domain_wall", "ecram", "filament", "metal_oxide")
+FAMILIES = ("data_driven", "domain_wall", "ecram", "filament", "metal_oxide", "pulse_table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +306,10 @@ def _made(preset: Preset, rows: int, columns: int, seed: int, effects: Effects |
         from labctl.physics.data_driven_die import DataDrivenDie
 
         return DataDrivenDie(preset, rows, columns, seed, effects)
+    if preset.family == "pulse_table":
+        from labctl.physics.pulse_table_die import PulseTableDie
+
+        return PulseTableDie(preset, rows, columns, seed, effects)
     raise _unknown(preset)
 
 
@@ -330,6 +334,10 @@ def _restored(preset: Preset, arrays: Mapping[str, NDArray[np.generic]], effects
         from labctl.physics.data_driven_die import DataDrivenDie
 
         return DataDrivenDie.from_arrays(preset, arrays, effects)
+    if preset.family == "pulse_table":
+        from labctl.physics.pulse_table_die import PulseTableDie
+
+        return PulseTableDie.from_arrays(preset, arrays, effects)
     raise _unknown(preset)
 
 

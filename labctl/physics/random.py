@@ -52,6 +52,8 @@ class Stream(IntEnum):
     TRAP = 23
     TRAP_JUMP = 24
     WEAR_LIFE = 25
+    PULSE_TABLE_DEVICE = 26
+    PULSE_TABLE_CYCLE = 27
 
 
 def cell_ids(rows: int, columns: int) -> NDArray[np.int64]:

@@ -24,6 +24,7 @@ DRIVES = {
     "asu_hfox_1t1r": ((1.8, 1.2), (-1.4, 3.0), 1e-6),
     "um2024_ecram": ((0.0, 5.0), (0.0, -5.0), 0.05),
     "dhull2024_domain_wall": ((0.0, ONE_STATE_V), (0.0, -ONE_STATE_V), 5e-9),
+    "sandia2022_taox": ((1.0, None), (-1.0, None), 1e-4),
 }
 
 
@@ -202,6 +203,7 @@ def test_damaged_die_is_refused(name, change, message):
         ("um2024_ecram", "w", np.nan),
         ("dhull2024_domain_wall", "notch", 9),
         ("messaris2018_tiox_dut1", "resistance_ohm", -5.0),
+        ("sandia2022_taox", "place", 1.5),
     ],
 )
 def test_state_that_no_cell_can_be_in_is_refused(name, key, value):

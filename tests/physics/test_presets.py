@@ -11,6 +11,7 @@ from labctl.physics.filament import FilamentLaw
 from labctl.physics.live_die import make_die
 from labctl.physics.metal_oxide import MetalOxideLaw
 from labctl.physics.presets import DEFAULT_PRESET, load_preset, preset_names
+from labctl.physics.pulse_table import PulseTableLaw
 
 HEADER = 'schema = 1\nname = "x"\nfamily = "metal_oxide"\ntitle = "t"\n'
 LEAF = '[set.c0]\nvalue = 1e-4\nunit = "S"\nsource = "table 1"\nrange = [0.0, 1e-3]\n'
@@ -23,6 +24,7 @@ PUBLISHED = (
     "Stanford-PKU",
     "Nat. Commun. 2023",
     "RRAM-Relaxation-Master-Model",
+    "cross-sim-data",
 )
 MODELS = {
     "metal_oxide": lambda preset: Die(preset, 2, 2, seed=1, engine="numpy"),
@@ -30,6 +32,7 @@ MODELS = {
     "domain_wall": lambda preset: DomainWallTrack(preset, cells=2, seed=1),
     "filament": FilamentLaw,
     "ecram": lambda preset: EcramCells(preset, cells=2, seed=1),
+    "pulse_table": PulseTableLaw.from_preset,
     "parts": lambda preset: make_die(load_preset(), 2, 2, 1, parts=preset),
 }
 

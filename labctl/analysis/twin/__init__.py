@@ -5,7 +5,7 @@ new``).
 """
 
 from labctl.analysis.twin.device_file import write_device
-from labctl.analysis.twin.fit_runs import FITTED_FAMILIES, fit_twin
+from labctl.analysis.twin.fit_runs import FITTED_FAMILIES, fit_table_file, fit_twin
 from labctl.analysis.twin.twin_fit import FittedParameter, Goodness, TwinFit
 
-__all__ = ["FITTED_FAMILIES", "FittedParameter", "Goodness", "TwinFit", "fit_twin", "write_device"]
+__all__ = ["FITTED_FAMILIES", "FittedParameter", "Goodness", "TwinFit", "fit_table_file", "fit_twin", "write_device"]

@@ -5,30 +5,58 @@ Not here: reading device files (:mod:`labctl.physics.presets`).
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import isnan
 from pathlib import Path
+from typing import Any, Protocol
 
 from labctl.analysis.twin.twin_fit import FittedParameter, TwinFit
 from labctl.errors import StoreError
-from labctl.store import Run
 
-__all__ = ["device_text", "write_device"]
+__all__ = ["Source", "device_text", "write_device"]
 
 _HEAD = """\
-# Written by `labctl fit`: a device of family {family} fitted to runs. Fitted numbers name the runs and their 95 %
-# interval; all others are those of {base}, with its sources. The table [fit] at the end holds runs with SHA-256,
+# Written by `labctl fit`: a device of family {family} fitted to {kind}. Fitted numbers name them and their 95 %
+# interval; all others are those of {base}, with its sources. The table [fit] at the end holds them with SHA-256,
 # parameters with intervals, goodness by quantity, the range of the data and what they could not tell.
 """
 
 
-def write_device(fit: TwinFit, runs: Sequence[Run], path: Path) -> None:
+class Source(Protocol):
+    """What a device was fitted to: a run, or a file of measured tables.
+
+    Attributes
+    ----------
+    run_id : str
+    path : Path
+    header : Mapping of str to object
+        At least ``simulated``, ``procedure``, ``station``, ``started_utc``.
+    """
+
+    @property
+    def run_id(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        ...
+
+    @property
+    def header(self) -> Mapping[str, Any]:
+        """What it says of itself."""
+        ...
+
+
+def write_device(fit: TwinFit, runs: Sequence[Source], path: Path) -> None:
     """Write a device file that :func:`~labctl.physics.presets.load_preset` reads.
 
     Parameters
     ----------
     fit : TwinFit
-    runs : sequence of Run
+    runs : sequence of Source
         That it was fitted to.
     path : Path
         Ends in ``.toml``; its stem becomes the name of the device.
@@ -48,13 +76,13 @@ def write_device(fit: TwinFit, runs: Sequence[Run], path: Path) -> None:
         raise StoreError(f"{path}: cannot be written: {error}; check the folder") from error
 
 
-def device_text(fit: TwinFit, runs: Sequence[Run], name: str) -> str:
+def device_text(fit: TwinFit, runs: Sequence[Source], name: str) -> str:
     """Return the text of the device file.
 
     Parameters
     ----------
     fit : TwinFit
-    runs : sequence of Run
+    runs : sequence of Source
     name : str
         Of the device.
 
@@ -69,10 +97,12 @@ def device_text(fit: TwinFit, runs: Sequence[Run], name: str) -> str:
     """
     base, ids = fit.base, ", ".join(run.run_id for run in runs)
     simulated = any(run.header["simulated"] for run in runs)
-    origin = "simulated runs" if simulated else "runs"
-    lines = [_HEAD.format(family=base.family, base=base.name)]
+    kind = "pulse tables" if fit.is_of_tables else "runs"
+    origin = f"simulated {kind}" if simulated else kind
+    lines = [_HEAD.format(family=base.family, base=base.name, kind=kind)]
     lines += ["schema = 1", f"name = {_text(name)}", f"family = {_text(base.family)}"]
-    lines += [f"title = {_text(f'{base.title}; fitted to {len(runs)} {origin}')}", ""]
+    told = origin if fit.is_of_tables else f"{len(runs)} {origin}"
+    lines += [f"title = {_text(f'{fit.title or base.title}; fitted to {told}')}", ""]
     by_key = {key: parameter for parameter in fit.parameters for key in parameter.values}
     for key in base:
         parameter = by_key.get(key)
@@ -114,9 +144,10 @@ def device_text(fit: TwinFit, runs: Sequence[Run], name: str) -> str:
 def _source(parameter: FittedParameter, origin: str, ids: str) -> str:
     estimate = parameter.estimate
     unit = "" if estimate.unit == "1" else f" {estimate.unit}"
+    interval = "not told" if isnan(estimate.low) else f"{estimate.low:.4g} to {estimate.high:.4g}{unit}"
     return (
-        f"fitted to {origin} {ids}: {parameter.name} {estimate.value:.4g}{unit}, 95 % interval {estimate.low:.4g} to "
-        f"{estimate.high:.4g}{unit}, {estimate.points} points"
+        f"fitted to {origin} {ids}: {parameter.name} {estimate.value:.4g}{unit}, 95 % interval {interval}, "
+        f"{estimate.points} points"
     )
 
 

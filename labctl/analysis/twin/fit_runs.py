@@ -9,15 +9,18 @@ from types import MappingProxyType
 
 import numpy as np
 
+from labctl.analysis.intervals import TooFewPoints
+from labctl.analysis.pulse_tables import TableFile
 from labctl.analysis.twin.ecram_fit import fit_ecram
 from labctl.analysis.twin.metal_oxide_fit import fit_metal_oxide
 from labctl.analysis.twin.observations import Observations, observe
+from labctl.analysis.twin.pulse_table_fit import fit_pulse_table, fit_tables
 from labctl.analysis.twin.twin_fit import FittedParameter, TwinFit
 from labctl.errors import RunError, StationError
 from labctl.physics.presets import Preset, load_preset
 from labctl.store import Run
 
-__all__ = ["FITTED_FAMILIES", "fit_twin"]
+__all__ = ["FITTED_FAMILIES", "fit_table_file", "fit_twin"]
 
 Fit = Callable[[Observations, Preset], TwinFit]
 
@@ -26,6 +29,7 @@ FITTED_FAMILIES: Mapping[str, tuple[Fit, str, str | None]] = MappingProxyType(
     {
         "metal_oxide": (fit_metal_oxide, "kim2021_tiox_al2o3", "relaxation.renewal"),
         "ecram": (fit_ecram, "um2024_ecram", None),
+        "pulse_table": (fit_pulse_table, "sandia2022_taox", None),
     }
 )
 
@@ -66,12 +70,38 @@ def fit_twin(runs: Sequence[Run], family: str, *, report: Callable[[str], None] 
     return _within_ranges(fit(observed, base))
 
 
+def fit_table_file(file: TableFile) -> TwinFit:
+    """Fit look-up curves, family ``pulse_table``, to a file of measured tables.
+
+    Parameters
+    ----------
+    file : TableFile
+
+    Returns
+    -------
+    TwinFit
+
+    Raises
+    ------
+    RunError
+        If levels, bins or windows do not fit together.
+    """
+    try:
+        found = fit_tables(file.devices, load_preset(FITTED_FAMILIES["pulse_table"][1]))
+    except TooFewPoints as error:
+        raise RunError(f"{file.path}: {error}") from error
+    return _within_ranges(replace(found, title=f"Look-up curves of {file.run_id}", is_of_tables=True))
+
+
 def _base(runs: Sequence[Run], family: str, default: str) -> Preset:
     device = str(runs[0].header["sample"].get("device", "")) if runs else ""
     try:
         named = load_preset(device)
     except StationError:
         # a die whose device nobody described yet
+        return load_preset(default)
+    if named.family != family == "pulse_table":
+        # curves assume no law: runs of any device tell them
         return load_preset(default)
     if named.family != family:
         raise RunError(
@@ -97,4 +127,4 @@ def _within_ranges(fit: TwinFit) -> TwinFit:
                     f" {low:g} to {high:g} {unit}".rstrip()
                 )
         parameters.append(replace(parameter, values=values))
-    return TwinFit(fit.base, tuple(parameters), fit.goodness, fit.validity, tuple(warnings), fit.cells)
+    return replace(fit, parameters=tuple(parameters), warnings=tuple(warnings))

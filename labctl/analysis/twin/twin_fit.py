@@ -72,6 +72,10 @@ class TwinFit:
     warnings : tuple of str
         What the runs could not tell, and why.
     cells : int
+    title : str
+        Of the device; empty for that of the base file.
+    is_of_tables : bool
+        Fitted to measured tables in place of runs.
     """
 
     base: Preset
@@ -80,6 +84,8 @@ class TwinFit:
     validity: Mapping[str, tuple[float, float]]
     warnings: tuple[str, ...]
     cells: int
+    title: str = ""
+    is_of_tables: bool = False
     values: Mapping[str, tuple[float, ...]] = field(init=False)
 
     def __post_init__(self) -> None:

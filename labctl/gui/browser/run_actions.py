@@ -23,7 +23,11 @@ FORMATS = {
     "HDF5, points, arrays, events (*.h5)": ("hdf5", ".h5"),
     "netCDF, points, arrays, events (*.nc)": ("netcdf", ".nc"),
 }
-FAMILIES = {"Metal-oxide device (*.toml)": "metal_oxide", "ECRAM device (*.toml)": "ecram"}
+FAMILIES = {
+    "Metal-oxide device (*.toml)": "metal_oxide",
+    "ECRAM device (*.toml)": "ecram",
+    "Look-up curves of identical pulses (*.toml)": "pulse_table",
+}
 _PAGES = "reports"
 
 

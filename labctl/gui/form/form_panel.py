@@ -337,7 +337,8 @@ class FormPanel(QWidget):
         where = self.desk.station + (" (simulated)" if facts is not None and facts.simulated else "")
         told = "It will run"
         if estimate is not None:
-            told = f"Up to {estimate['points']:,} rows of data, about {spoken_duration(estimate['duration_s'])} of the rack"
+            lasts = spoken_duration(estimate["duration_s"])
+            told = f"Up to {estimate['points']:,} rows of data, about {lasts} of the rack"
         warning = self._preview.warning
         sentence = f"{told}, on {where}." + (f"\nNote: {warning}" if warning else "")
         self._bar.allow("", sentence, "warning" if warning else "info")

@@ -17,7 +17,7 @@ __all__ = ["bench_like", "write_bench"]
 
 
 def bench_like(family: str) -> str:
-    """Return the known bench with the largest die of a device family.
+    """Return the known bench with the largest die of a device family; for look-up curves, of any two terminals.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def bench_like(family: str) -> str:
             its_family = load_preset(die.device).family
         except StationError:
             continue  # a broken bench of the user is no matter of the new one
-        if its_family == family:
+        if _rack_fits(family, its_family):
             sizes[name] = die.rows * die.columns
     if not sizes:
         raise StationError(f"no known bench has dies of family {family}; name one whose rack fits with --like")
@@ -74,7 +74,7 @@ def write_bench(name: str, device: Path, like: str, *, seed: int | None = None) 
         raise StationError(f"bench {name}: is there already and stays; choose another with --name")
     preset = load_preset(device)
     template = load_bench_file(like)
-    if (family := load_preset(template.die.device).family) != preset.family:
+    if not _rack_fits(preset.family, family := load_preset(template.die.device).family):
         raise StationError(
             f"{device}: is of family {preset.family}, the dies of bench {like} are of {family}; name another bench with"
             " --like"
@@ -96,3 +96,8 @@ def write_bench(name: str, device: Path, like: str, *, seed: int | None = None) 
     except OSError as error:
         raise StationError(f"{folder}: the bench cannot be written: {error}; check the folder") from error
     return path
+
+
+def _rack_fits(family: str, of_bench: str) -> bool:
+    """Tell whether dies of a family go into a bench made for another: curves of two terminals into that of oxides."""
+    return family == of_bench or (family, of_bench) in {("pulse_table", "metal_oxide"), ("pulse_table", "data_driven")}
