@@ -8,9 +8,11 @@ Cells are the independent values: with fewer than four on either side nothing is
 
 Stimuli that were chosen by what was read, as forming, levelling and write-verify do, fit the die that was read. On
 another die they bring cells elsewhere, and even at equal stimulus and state the two do not compare: a cell that got
-the higher voltage got it because it answered less. Such stimuli show in the recorded run itself: its cells did not all
-get the same rows. From the first such row on, what the test tells apart is no judgement of the dies, and the verdict
-says that. Not here: applying the stimuli (``labctl run replay_run``), the page (:mod:`labctl.analysis.replay_page`).
+the higher voltage got it because it answered less. Such stimuli show in the recorded run itself: its rows are those of
+forming, of verifying and of counted trains, and from there on its cells did not all get the same. What the test tells
+apart behind is no judgement of the dies, and the verdict says that. Cells that got different stimuli by parameters, as
+aggressors and victims do, or by hand, are compared as any others. Not here: applying the stimuli (``labctl run
+replay_run``), the page (:mod:`labctl.analysis.replay_page`).
 """
 
 import warnings
@@ -39,6 +41,11 @@ LEVEL = 0.05
 _SHARE = 0.95
 # a residual is relative to the recorded value, but not to less than this part of the largest one of its kind
 _FLOOR = 1e-3
+# events of rows whose number and voltage hang on a reading of their cell; the name of the procedure would not tell:
+# most of them form and level cells only where their parameters say so
+_CHOOSING = frozenset({"form", "train", "verify"})
+# by hand a verify follows each pulse and chooses none; a replay takes all from its run
+_CHOSEN_BEFOREHAND = frozenset({"manual", "replay_run"})
 
 
 class Verdict(StrEnum):
@@ -61,7 +68,8 @@ class Part:
     column, event : str
     pairs, cells : int
     chosen : int
-        Pairs from where on the cells of the recorded run did not all get the same: stimuli chosen by what was read.
+        Pairs from where on the cells of the recorded run did not all get the same, behind the first row of forming,
+        verifying or a counted train: stimuli chosen by what was read.
     equal : int
         Pairs that are equal to the last digit, or have no value in both runs.
     missing : int
@@ -141,7 +149,7 @@ class ReplayComparison:
         Returns
         -------
         str
-            "" where all cells got the same, or the runs are identical.
+            "" where no stimulus was chosen by what was read, or the runs are identical.
         """
         chosen = int(self.pairs["chosen"].sum())
         if not chosen or all(part.verdict is Verdict.IDENTICAL for part in self.parts):
@@ -193,7 +201,7 @@ def compare_replay(recorded: Run, replayed: Run, *, tolerance: float = 0.01) -> 
     pairs = _paired(table, replayed.table())
     if pairs.empty:
         raise RunError(f"run {replayed.run_id} ({replayed.status}) has no point that could be compared")
-    pairs["chosen"] = _chosen(table)[pairs["point"].to_numpy() - 1]
+    pairs["chosen"] = _chosen(table, str(recorded.header["procedure"]))[pairs["point"].to_numpy() - 1]
     duration_s = float(table["Time (s)"].max())
     for column in _columns(pairs):
         pairs[f"residual {column}"] = _residuals(pairs, column, duration_s)
@@ -230,16 +238,21 @@ def _paired(recorded: "pd.DataFrame", replayed: "pd.DataFrame") -> "pd.DataFrame
     return pd.DataFrame(columns)
 
 
-def _chosen(table: "pd.DataFrame") -> NDArray[np.bool_]:
-    """Return which rows of a run stand where its cells no longer all got the same, or behind."""
+def _chosen(table: "pd.DataFrame", procedure: str) -> NDArray[np.bool_]:
+    """Return which rows of a run stand where its readings no longer let all cells get the same, or behind."""
+    if procedure in _CHOSEN_BEFOREHAND:
+        return np.zeros(len(table), dtype=bool)
     stimulus = table[[name for name in ("Event", "Voltage (V)", "Width (s)") if name in table]]
     kind = stimulus.groupby(list(stimulus), dropna=False, sort=False).ngroup()
     # rows that belong to no cell have no place
     place = table.groupby(["Row", "Column"], sort=False).cumcount().where(table["Row"].notna())
     # a cell that was given up ends early, which is no difference
     kinds = kind.groupby(place).nunique()
-    first = kinds.index[kinds > 1].min() if (kinds > 1).any() else np.inf
-    return (place >= first).to_numpy(dtype=bool)
+    # NaN where there is none, and nothing stands behind that
+    begin = place[table["Event"].isin(_CHOOSING)].min()
+    first = kinds.index[(kinds > 1) & (kinds.index >= begin)].min()
+    chosen: NDArray[np.bool_] = (place >= first).to_numpy(dtype=bool)
+    return chosen
 
 
 def _residuals(pairs: "pd.DataFrame", column: str, duration_s: float) -> FloatArray:

@@ -91,8 +91,8 @@ class ReplayLibrary(VisaLibraryBase):
             )
         path = library_path if isinstance(library_path, LibraryPath) else LibraryPath(library_path, "user specified")
         known = cls._registry.get((cls, path))
-        # as it was recorded: who asks again while something is open goes on, else it begins at the first line
-        if isinstance(known, cls) and known._numbers and not known._refusal:
+        # as it was recorded: who asks again before the end goes on, else it begins at the first line
+        if isinstance(known, cls) and not known._refusal and (known._numbers or known._goes_on()):
             return known
         cls._registry.pop((cls, path), None)
         library = super().__new__(cls, path)
@@ -171,6 +171,7 @@ class ReplayLibrary(VisaLibraryBase):
                 self._next("close", number)
         elif self._file is not None and int(session) == 1:
             self._file.close()
+            self._file = None
         return self.handle_return_value(None, StatusCode.success)
 
     def write(self, session: VISASession, data: bytes) -> tuple[int, StatusCode]:
@@ -366,6 +367,10 @@ class ReplayLibrary(VisaLibraryBase):
         self.clock.reach(now_s)
         self._last_status = self._last_status_in_session[session] = status
         return True
+
+    def _goes_on(self) -> bool:
+        """Whether the resource manager is open and the order of the recording holds and is not at its end."""
+        return self._file is not None and self._book is None and self._ahead() is not None
 
     def _ahead(self) -> Operation | None:
         """Return the next operation without taking it; attributes on the way are noted."""

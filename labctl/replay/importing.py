@@ -99,6 +99,12 @@ def import_recording(source: Path, target: Path, form: str, *, resource: str = "
     found = list(FORMATS[form](source, text, resource))
     steps = [one for one in found if isinstance(one, _Step)]
     left_out = tuple(one.line for one in found if isinstance(one, _LeftOut))
+    if not steps and left_out:
+        lines = ", ".join(map(str, left_out))
+        raise ReplayError(
+            f"{source}: the messages of line {lines} are made by running the file, which is not done, and there are no"
+            " others; write them out there as pairs"
+        )
     if not steps:
         raise ReplayError(f"{source}: has nothing of the form {form!r} in it; the forms are {', '.join(FORMATS)}")
     numbers: dict[str, int] = {}

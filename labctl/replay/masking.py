@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from labctl.errors import ReplayError
@@ -153,8 +153,12 @@ def _serials_of(question: bytes, answer: bytes, found: Masked) -> None:
             fields = part.split(",")
             if len(fields) == 4:
                 # Lake Shore: that of the instrument and that of an option card, "#######" where there is none
-                for serial in fields[2].split("/"):
+                both = [serial.strip() for serial in fields[2].split("/")]
+                for serial in both:
                     found.of_serial(serial)
+                if any(0 < len(serial) < _LEAST_SERIAL for serial in both):
+                    # one that is too short to be looked for by itself is masked where both stand
+                    found.of_serial(fields[2])
     elif _ASKS_SERIAL.search(question) and re.fullmatch(r"[\w\"-]+", text):
         found.of_serial(text)
 
@@ -173,8 +177,9 @@ def _header(header: Mapping[str, Any], names: _NameMask, found: Masked) -> dict[
     """The header without folders, which name people; it says which serial numbers are none."""
     masked = json.loads(names.text(json.dumps(dict(header))))
     library, bench = masked.get("library"), masked.get("bench")
-    if isinstance(library, str) and "/" in library:
-        masked["library"] = library.rpartition("/")[2]
+    # of any system: a recording is masked where it is passed on
+    if isinstance(library, str) and ("/" in library or "\\" in library):
+        masked["library"] = PureWindowsPath(library).name
     if isinstance(bench, dict) and isinstance(bench.get("file"), str):
-        bench["file"] = Path(bench["file"]).name
+        bench["file"] = PureWindowsPath(bench["file"]).name
     return {**masked, "masked_serials": sorted({*masked.get("masked_serials", ()), *found.serials.values()})}

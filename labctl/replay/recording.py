@@ -90,8 +90,9 @@ class RecordingLibrary(VisaLibraryBase):
             )
         path = library_path if isinstance(library_path, LibraryPath) else LibraryPath(library_path, "user specified")
         known = cls._registry.get((cls, path))
-        # programs that ask for a resource manager for each instrument get one recording, as PyVISA gives one manager
-        if isinstance(known, cls) and known._numbers:
+        # programs that ask for a resource manager for each instrument get one recording, as PyVISA gives one manager,
+        # also where they close each instrument before the next
+        if isinstance(known, cls) and known._writer is not None:
             return known
         cls._registry.pop((cls, path), None)
         library = super().__new__(cls, path)

@@ -8,12 +8,12 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from weakref import ref
 
 from labctl.errors import ReplayError
@@ -23,10 +23,14 @@ __all__ = ["TrafficWriter", "new_traffic_file", "written_bytes"]
 
 _FLUSH_S = 0.2
 _SOME_LINES, _LINES = 32, 256
+_SOME_BYTES = 1 << 16
 
 
 class TrafficWriter:
     """Writes a traffic file; what is older than a fifth of a second is with the system, also where nothing follows.
+
+    Where the system does not take it, as on a full disk, it is kept and tried again. The program hears of it in one of
+    the next operations, or when it closes the file.
 
     Parameters
     ----------
@@ -56,7 +60,8 @@ class TrafficWriter:
         self.path = path
         self._rack_now = rack_now
         try:
-            self._file = path.open("x", encoding="ascii", newline="\n")
+            # without a buffer of its own: Python's is emptied, not kept, when the system refuses it
+            self._file = path.open("xb", buffering=0)
         except FileExistsError:
             raise ReplayError(
                 f"{path}: a recording is never written over; name another file or remove this one"
@@ -71,6 +76,7 @@ class TrafficWriter:
             **facts,
         }
         self._is_begun = False
+        self._pending = b""
         self._waiting: list[tuple[str, int, float, float | None, int, bytes | None, str]] = []
         self._last_s = self._start_s = time.monotonic()
         # whoever writes out: the program, or the thread that does so where the program pauses
@@ -111,18 +117,25 @@ class TrafficWriter:
         """
         return _microseconds(self._last_s - self._start_s)
 
-    def begun(self) -> IO[str]:
-        """Return the file behind its header."""
+    def write(self, lines: str) -> None:
+        """Write lines that were not just noted, behind the header.
+
+        Parameters
+        ----------
+        lines : str
+        """
         if not self._is_begun:
             self._begin()
-        return self._file
+        with self._lock:
+            self._pending += lines.encode("ascii")
+            if len(self._pending) > _SOME_BYTES:
+                self._write_out()
 
     def flush(self) -> None:
         """Give what was noted to the system."""
         with self._lock:
             if not self._file.closed:
                 self._write_out()
-                self._file.flush()
 
     def close(self) -> None:
         """Write what is left."""
@@ -144,16 +157,18 @@ class TrafficWriter:
             words = "" if data is None else f",{written_bytes(data)}"
             wall_s = _microseconds(now_s - start_s)
             lines.append(f'{{"op":"{op}","s":{session},"t":{wall_s!r}{rack}{said}{words}{rest}}}\n')
-        self._file.write("".join(lines))
+        self._pending += "".join(lines).encode("ascii")
         del self._waiting[: len(waiting)]
+        while self._pending:
+            self._pending = self._pending[self._file.write(self._pending) :]
 
     def _begin(self) -> None:
+        self._pending = (json.dumps(self.header) + "\n").encode("ascii")
         self._is_begun = True
-        self._file.write(json.dumps(self.header) + "\n")
 
 
 @contextmanager
-def new_traffic_file(path: Path, library: str, facts: Mapping[str, Any]) -> Iterator[IO[str]]:
+def new_traffic_file(path: Path, library: str, facts: Mapping[str, Any]) -> Iterator[TrafficWriter]:
     """Open a new traffic file for lines that were not just recorded; its header is written.
 
     Parameters
@@ -166,8 +181,8 @@ def new_traffic_file(path: Path, library: str, facts: Mapping[str, Any]) -> Iter
 
     Yields
     ------
-    file
-        Takes lines.
+    TrafficWriter
+        Takes lines by :meth:`TrafficWriter.write`.
 
     Raises
     ------
@@ -176,7 +191,7 @@ def new_traffic_file(path: Path, library: str, facts: Mapping[str, Any]) -> Iter
     """
     writer = TrafficWriter(path, library, facts)
     try:
-        yield writer.begun()
+        yield writer
     finally:
         writer.close()
 
@@ -210,9 +225,7 @@ def _flush_now_and_then(writer: "ref[TrafficWriter]", is_ended: threading.Event)
         known = writer()
         if known is None:
             return
-        try:
+        # there may be room in a moment; here nobody would hear of it
+        with suppress(OSError):
             known.flush()
-        except OSError:
-            # the next operation meets it too, and there somebody hears of it
-            return
         del known

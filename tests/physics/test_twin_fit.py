@@ -8,15 +8,18 @@ The draws come from the physics directly, with a schedule written here; through 
 tests/system/test_twin_loop.py.
 """
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from labctl.analysis.twin.ecram_fit import fit_ecram
+from labctl.analysis.twin.fluctuation_fit import RestingState, StateTrace, fit_fluctuations
 from labctl.analysis.twin.metal_oxide_fit import fit_metal_oxide
 from labctl.analysis.twin.observations import Observations, Pulses, Rest, Trace
 from labctl.physics.live_die import make_die
+from labctl.physics.noise import NoiseBank, Relaxation
 from labctl.physics.presets import Parameter, Preset, load_preset
 from labctl_procedures.levelling import Leveller
 from labctl_procedures.write_verify import WriteVerify
@@ -181,6 +184,38 @@ def fitted_oxide(preset, seed, **trace):
 def inside(fit, truth):
     """By parameter that the fit tells, whether its interval holds the truth."""
     return {one.name: one.estimate.low <= truth[one.name] <= one.estimate.high for one in fit.parameters}
+
+
+def fluctuations(rests, traces):
+    return fit_fluctuations(
+        rests,
+        traces,
+        NoiseBank.from_preset(OXIDE),
+        Relaxation.from_preset(OXIDE),
+        spectral_density=OXIDE["noise.spectral_density"],
+        aperture_s=READ_S,
+    )
+
+
+def test_size_at_the_end_of_the_search_is_said_to_be_no_estimate():
+    # a trace that does not move has no noise, whatever the search ends at
+    still = fluctuations([], [StateTrace(np.full(500, -9.0), 0.1, READ_S)])
+    assert still.noise.low == 0.0
+    assert [text for text in still.warnings if "noise.spectral_density: the runs show none" in text]
+    # one that moves by a factor of e from sample to sample is beyond it: 1.6e-6 times e^12 is 0.26
+    steps = np.cumsum(np.random.default_rng(1).standard_normal(500))
+    wild = fluctuations([], [StateTrace(-9.0 + steps, 0.1, READ_S)])
+    assert [text for text in wild.warnings if "noise.spectral_density: larger than the search goes" in text]
+    moving = fluctuations([], [StateTrace(-9.0 + 1e-2 * steps, 0.1, READ_S)])
+    assert not [text for text in moving.warnings if "noise" in text]
+
+
+def test_what_is_said_to_be_too_little_is_less_than_what_is_needed():
+    rows = 1e-3 * np.random.default_rng(1).standard_normal((10, 12))
+    found = fluctuations([RestingState(np.geomspace(1.0, 1e3, 12), row) for row in rows], [])
+    (text,) = [text for text in found.warnings if "do not tell it" in text]
+    known, needed = re.search(r"from ([\d.]+) values, ([\d.]+) are needed", text).groups()
+    assert float(known) < float(needed)
 
 
 def test_oxide_twin_finds_a_die_that_the_base_file_misses():

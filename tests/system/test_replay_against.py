@@ -116,6 +116,22 @@ def test_replay_on_another_seed_says_that_readings_chose_the_stimuli(labctl, rac
     assert said["remark"] in Path(said["page"]).read_text(encoding="utf-8")
 
 
+def test_stimuli_that_parameters_set_are_no_excuse(labctl, rack, homes):
+    near = ("-p", "cells=0:3,0:3")
+    station = rack / "rack_4x4.toml"
+    assert labctl("run", "form_array", *near, "-s", station, "-q").code == 0
+    # an aggressor gets pulses, its victims none: by parameters
+    disturb = ("-p", "cells=1,1", "-p", "pulses=3")
+    recorded = labctl("run", "half_select_disturb", *disturb, "-s", station, "--json", "-q").json()["run_id"]
+    assert not {"form", "verify"} & set(open_run(recorded).table()["Event"])
+    reset(labctl, rack, "--seed", "99")
+    assert labctl("run", "form_array", *near, "-s", station, "-q").code == 0
+    said = labctl("replay", recorded, "--against", station, "--json", "-q").json()
+    assert not [verdict for verdict in said["verdicts"].values() if "chosen by readings" in verdict]
+    assert said["verdicts"]["Conductance (S)"] != "identical"
+    assert said["remark"] == ""
+
+
 def test_run_made_by_hand_is_replayed(labctl, rack, homes):
     def operate():
         while not (found := live_runs(homes / "runs")):

@@ -6,6 +6,8 @@ recomputation from the exported CSV); systems.md section 2.6 (error of a column,
 
 import csv
 import os
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from labctl.physics.presets import load_preset
 from labctl.run import execute_procedure
 from labctl.store import export
 from labctl_procedures import find_procedure
-from labctl_procedures.system.ecram_parts import expected_updates
+from labctl_procedures.system.ecram_parts import EXPECTED, expected_updates
 
 STATION = "ecram-32x32"
 READ_V, G_MIN_S, G_MAX_S, LEVELS, TOP = 0.1, 17.5e-6, 27.5e-6, 100, 49
@@ -263,6 +265,7 @@ def linear_step(sets, cells, cycles, pulses, rng):
 def test_updates_that_the_device_file_foretells_are_those_of_the_linear_step():
     """Issue 4, "Numbers": 100 up, 100 down, asymmetry and NL as the preset says; the metrics of systems.md 2.6."""
     sets, cells, cycles, pulses = 40, 4, 2, 100
+    told = []
     found = expected_updates(
         load_preset("um2024_ecram"),
         cells=cells,
@@ -272,7 +275,11 @@ def test_updates_that_the_device_file_foretells_are_those_of_the_linear_step():
         read_voltage_v=0.1,
         sets=sets,
         seed=3,
+        report=told.append,
     )
+    # house style: progress on what takes longer than 2 s
+    assert np.diff(told).max() < 0.01
+    assert told[-1] == 1.0
     # the first cycle comes from where the cell stood
     up, down = linear_step(1000, cells, cycles, pulses, np.random.default_rng(8))[:, :, :, 1:]
     reach = np.maximum(up, down).max(axis=-1) - np.minimum(up, down).min(axis=-1)
@@ -293,6 +300,27 @@ def test_updates_that_the_device_file_foretells_are_those_of_the_linear_step():
         error = np.hypot(ours.std(ddof=1) / np.sqrt(sets), theirs.std(ddof=1) / np.sqrt(len(theirs)))
         assert ours.mean() == pytest.approx(theirs.mean(), abs=4.0 * error)
         assert ours.std(ddof=1) == pytest.approx(theirs.std(ddof=1), rel=0.5)
+
+
+@pytest.mark.parametrize(
+    ("cells", "of_set", "says"), [(4, 4, []), (1024, 64, ["1024 cells", "sets of 64", " 4 times"])]
+)
+def test_few_cells_stand_for_a_whole_die_and_it_says_so(cells, of_set, says, monkeypatch):
+    procedure, asked, assumed = find_procedure("system.ecram")(), [], []
+    procedure.station = SimpleNamespace(sample=SimpleNamespace(device="um2024_ecram"))
+    monkeypatch.setattr(procedure, "part", lambda *_: nullcontext(asked.append))
+    monkeypatch.setattr(procedure, "assume", assumed.append)
+    monkeypatch.setattr(procedure, "computed", lambda label, do: do())
+
+    def foretell(preset, *, cells, sets, report, **_):
+        report(cells)
+        return {f"{name} {number + 1}": 0.1 for name in EXPECTED for number in range(sets)}
+
+    monkeypatch.setattr("labctl_procedures.system.ecram.expected_updates", foretell)
+    procedure._expected(cells)
+    assert asked == [of_set]
+    assert all(word in " ".join(assumed) for word in says)
+    assert len(assumed) == bool(says)
 
 
 @pytest.mark.slow

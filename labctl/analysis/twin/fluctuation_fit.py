@@ -34,6 +34,8 @@ _LEAST_READINGS, _MOST_RESTS = 4, 150
 _MOST_READINGS = 40
 # first step along the profile, in standard errors expected with the base file; the next ones are longer by a factor
 _REACH, _PROFILE_STEP, _LONGER = 12.0, 0.5, 1.3
+# so near to the end of the search, a size is that end
+_AT_END = 0.01
 _TAPERED = 0.2
 
 
@@ -171,9 +173,18 @@ def fit_fluctuations(
         place = min(weak, key=lambda one: float(freedom[one]))
         free[place] = False
         warnings.append(
-            f"{names[place]}: the runs do not tell it (as if from {freedom[place]:.1g} values, {_TOLD:g} are needed);"
+            # rounded down, or the number would be the one that is needed
+            f"{names[place]}: the runs do not tell it (as if from {np.floor(10.0 * freedom[place]) / 10.0:g} values,"
+            f" {_TOLD:g} are needed);"
             f" run {'read_noise' if place == 0 else 'retention, whose pulses renew the cell'}"
         )
+    for place in (0, 1):
+        if free[place] and abs(logs[place] - start[place]) > _REACH - _AT_END:
+            warnings.append(
+                f"{names[place]}: the runs show none; only the high end of its interval tells something"
+                if logs[place] < start[place]
+                else f"{names[place]}: larger than the search goes; only the low end of its interval tells something"
+            )
     counts = (sum(part.size for part in spectra) + sum(part.size for part in parts), sum(part.size for part in parts))
 
     def estimate(place: int, base: float, unit: str, power: float) -> Estimate | None:

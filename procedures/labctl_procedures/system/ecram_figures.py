@@ -68,7 +68,7 @@ def array_figures(
     update : mapping of str to float
         From ``update_summary``.
     expected : mapping of str to sequence of float
-        The same of sets of as many cells that are physics alone, by the names of ``EXPECTED``.
+        The same of sets of cells that are physics alone, by the names of ``EXPECTED``.
     residual : ndarray, unit 1
         Conductance less target, over the range of levels; NaN where there is no device.
     errors : ColumnErrors

@@ -152,6 +152,7 @@ def expected_updates(
     read_voltage_v: float,
     sets: int,
     seed: int,
+    report: Callable[[float], None],
 ) -> dict[str, float]:
     """Return the figures of the same updates on many sets of fresh cells that are physics alone.
 
@@ -160,7 +161,7 @@ def expected_updates(
     preset : Preset
         Device file.
     cells : int
-        Of a set: as many as were measured.
+        Of a set.
     cycles, pulses : int
         As they were measured.
     gates : tuple of three floats
@@ -169,6 +170,8 @@ def expected_updates(
     sets : int
     seed : int
         Of the cells.
+    report : callable
+        Told the part that is done, 0 to 1, after each pulse; may raise to stop.
 
     Returns
     -------
@@ -179,11 +182,12 @@ def expected_updates(
     every = list(np.ndindex(sets, cells))
     curves_s = np.empty((2, len(every), cycles, pulses + 1))
     for cycle in range(cycles):
-        for branch_s, gate_v in zip(curves_s, gates[:2], strict=True):
+        for branch, (branch_s, gate_v) in enumerate(zip(curves_s, gates[:2], strict=True)):
             branch_s[:, cycle, 0] = array.read_cells(every)
             for pulse in range(1, pulses + 1):
                 array.pulse_cells(every, gate_v, gates[2])
                 branch_s[:, cycle, pulse] = array.read_cells(every)
+                report((2 * cycle + branch + pulse / pulses) / (2 * cycles))
     found: dict[str, float] = {}
     for number in range(sets):
         one = update_summary(*curves_s[:, number * cells : (number + 1) * cells])

@@ -123,6 +123,23 @@ def test_programs_that_ask_for_a_manager_per_instrument_share_one_recording(tmp_
     assert "707B" in answers[0][1]
 
 
+def test_programs_that_close_each_instrument_before_the_next_share_one_recording(tmp_path):
+    """PyVISA keeps a manager until it is closed, with or without open instruments; so it is without the recorder."""
+    path = tmp_path / "t.jsonl"
+    answers = []
+    for library in (f"record:{path}>tiox-32x32@labctl@labctl", f"{path}@replay", f"{path}@replay"):
+        said, managers = [], []
+        for resource in (SMU, MATRIX):
+            manager, instrument = opened(library, resource)
+            said.append(instrument.query("*IDN?"))
+            instrument.close()
+            managers.append(manager)
+        assert managers[0] is managers[1]
+        answers.append(said)
+    managers[0].close()
+    assert answers[1] == answers[2] == answers[0]
+
+
 def test_time_out_and_status_byte_are_replayed(tmp_path):
     path = tmp_path / "t.jsonl"
     codes = []

@@ -150,6 +150,92 @@ def test_pymeasure_pairs_are_put_together_as_the_test_does_and_what_it_makes_is_
     assert count.left_out == (11, 25, 30)
 
 
+# how often, or whether, the pairs are put together is not told without running it
+UNTOLD = {
+    "for": """
+def test(): # 3 times: 1 + 3 pairs
+    pairs = [("A", None)]
+    for _ in range(3):
+        pairs += [("B?", "1")]
+    with expected_protocol(Driver, pairs): pass
+""",
+    "while": """
+def test(n):
+    pairs = [("A", None)]
+    while n:
+        with expected_protocol(Driver, pairs): pass
+        pairs.append(("B", None))
+""",
+    "if": """
+def test(flag):
+    pairs = [("A", None)]
+    if flag:
+        pairs = [("B", None)]
+    with expected_protocol(Driver, pairs): pass
+""",
+    "else": """
+def test(flag):
+    pairs = [("A", None)]
+    if flag:
+        pairs = [("B", None)]
+    else:
+        with expected_protocol(Driver, pairs): pass
+""",
+    "except": """
+def test():
+    try:
+        pairs = [("A", None)]
+    except ValueError:
+        pairs = [("B", None)]
+    with expected_protocol(Driver, pairs): pass
+""",
+    "case": """
+def test(model):
+    match model:
+        case 1:
+            pairs = [("A", None)]
+        case _:
+            pairs = [("B", None)]
+    with expected_protocol(Driver, pairs): pass
+""",
+    "file": """
+INIT = [("A", None)]
+def test():
+    with expected_protocol(Driver, INIT): pass
+for one in "BC":
+    INIT.append((one, None))
+""",
+    "other name": """
+INIT = [("A", None)]
+def test():
+    pairs = INIT
+    pairs.append(("B", None))
+    with expected_protocol(Driver, INIT): pass
+""",
+}
+
+
+@pytest.mark.parametrize("text", UNTOLD.values(), ids=UNTOLD)
+def test_pymeasure_pairs_that_hang_on_a_branch_or_a_loop_are_named_not_guessed(text, tmp_path):
+    line = next(number for number, one in enumerate(text.splitlines(), start=1) if "expected_protocol" in one)
+    count, _, operations, _ = imported(tmp_path, "pymeasure", text + "\nexpected_protocol(Driver, [('Z', None)])\n")
+    assert count.left_out == (line,)
+    assert said(operations) == [("w", b"Z\n")]
+
+
+WITHIN = """
+def test(flag):
+    others = [("A", None)]
+    if flag:
+        pairs = [*others, ("B", None)]
+        with expected_protocol(Driver, pairs): pass
+"""
+
+
+def test_pymeasure_pairs_within_one_branch_are_told(tmp_path):
+    assert said(imported(tmp_path, "pymeasure", WITHIN)[2]) == [("w", b"A\n"), ("w", b"B\n")]
+
+
 @pytest.mark.parametrize("text", [IO_TRACE, IO_TRACE_PLAIN, IO_TRACE_CSV], ids=["text", "published", "csv"])
 def test_io_trace_becomes_a_recording(text, tmp_path):
     _, _, operations, _ = imported(tmp_path, "io-trace", text)
@@ -182,6 +268,7 @@ def test_cassette_becomes_a_recording_that_is_replayed(text, tmp_path):
     [
         ("pymeasure", "def (", "line 1 is no Python"),
         ("pymeasure", "x = 1", "nothing of the form"),
+        ("pymeasure", UNTOLD["if"], "messages of line 6 are made by running"),
         ("io-trace", IO_TRACE.replace('"Maker,M,1,2."', '"Maker"'), "call 3: viRead moved 12 bytes and shows 5"),
         ("io-trace", IO_TRACE.replace('"*IDN?.", ', ""), "call 2: viWrite shows no buffer"),
         ("scpi-replay", '{"version": 1}\n{"who": 1}\n', "line 2 has 'who'"),

@@ -75,6 +75,31 @@ def test_masks_are_consistent_and_as_long(masked):
     assert data[7] == b"LSCI,MODEL335,0000003/#######,2.0\n"
 
 
+@pytest.mark.parametrize("folder", ["/home/bob/", "C:\\Users\\bob\\"])
+def test_folder_of_any_system_is_left_out(folder, tmp_path):
+    writer = TrafficWriter(tmp_path / "t.jsonl", f"{folder}bench.toml@labctl", {"bench": {"file": f"{folder}b.toml"}})
+    writer.close()
+    mask_recording(tmp_path / "t.jsonl", tmp_path / "m.jsonl")
+    header = json.loads((tmp_path / "m.jsonl").read_text())
+    assert (header["library"], header["bench"]["file"]) == ("bench.toml@labctl", "b.toml")
+
+
+def test_serial_that_is_too_short_alone_is_masked_beside_that_of_the_instrument(tmp_path):
+    writer = TrafficWriter(tmp_path / "t.jsonl", "x", {})
+    for question, answer in ((b"*IDN?\n", b"LSCI,MODEL336,123/4567890,1.0\n"), (b"READ?\n", b"123\n")):
+        writer.note("w", 1, 0, question)
+        writer.note("r", 1, 0, answer)
+    writer.close()
+    mask_recording(tmp_path / "t.jsonl", tmp_path / "m.jsonl")
+    with TrafficFile(tmp_path / "m.jsonl") as file:
+        (idn, reading) = [one.data for one in file.operations() if one.op == "r"]
+    assert b"123" not in idn
+    assert b"4567890" not in idn
+    assert len(idn) == len(b"LSCI,MODEL336,123/4567890,1.0\n")
+    # a number that is no serial number
+    assert reading == b"123\n"
+
+
 def test_secrets_are_starred_by_pattern(masked):
     found, _, operations, _ = masked
     written = [one.data for one in operations if one.op == "w"]

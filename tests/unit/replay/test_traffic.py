@@ -106,6 +106,57 @@ def test_no_line_is_lost_or_twice_when_several_threads_note_and_flush(tmp_path, 
         assert [int(one.data) for one in found if one.session == session] == list(range(each))
 
 
+NO_ROOM = """
+import resource, signal, sys
+from pathlib import Path
+from labctl.replay.writing import TrafficWriter
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+writer = TrafficWriter(Path(sys.argv[1]), "@py", {})
+usual, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+for number in range(3000):
+    if number == 600:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, most))
+    if number == 1500:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (usual, most))
+    try:
+        writer.note("w", 1, 0, str(number).encode())
+    except OSError:
+        pass
+writer.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="RLIMIT_FSIZE is of POSIX")
+def test_no_line_is_lost_or_twice_when_there_was_no_room_for_a_while(tmp_path):
+    path = tmp_path / "t.jsonl"
+    subprocess.run([sys.executable, "-c", NO_ROOM, str(path)], check=True)
+    with TrafficFile(path) as file:
+        assert [int(one.data) for one in file.operations()] == list(range(3000))
+
+
+def test_lines_are_given_to_the_system_again_when_it_refused_them_once(tmp_path, monkeypatch):
+    path, turns, is_again = tmp_path / "t.jsonl", [], threading.Event()
+    usual = TrafficWriter.flush
+
+    def flush(writer):
+        if writer.path != path:
+            # of another test, which left it open
+            return
+        turns.append(writer)
+        if len(turns) == 1:
+            raise OSError("no space left on device")
+        usual(writer)
+        is_again.set()
+
+    monkeypatch.setattr(TrafficWriter, "flush", flush)
+    writer = TrafficWriter(path, "@py", {})
+    writer.note("w", 1, 0, b"output on")
+    # a fifth of a second each; however long the computer stalls
+    assert is_again.wait(30.0)
+    assert path.read_text().count("\n") == 2
+    writer.close()
+
+
 def test_recording_is_never_written_over(tmp_path):
     path = tmp_path / "t.jsonl"
     path.write_text("something else")
