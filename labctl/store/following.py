@@ -93,10 +93,13 @@ class Page:
     columns : dict of str to ndarray, shape (points,)
         By label. With a unit: float64 (no value: NaN), unit as the label says; else int64 or float64 where all values
         of this page are, else object (no value: None).
+    is_held : bool
+        Whether there are no points because somebody had the file for himself just then: ask again.
     """
 
     seqs: NDArray[np.int64]
     columns: dict[str, NDArray[Any]]
+    is_held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +239,7 @@ class RunFollower:
         Returns
         -------
         Page
-            What there is of them; nothing where the file is held by its writer just now.
+            What there is of them; nothing where the file is held by somebody just now.
 
         Raises
         ------
@@ -258,7 +261,7 @@ class RunFollower:
                 where = "seq >= ? AND seq < ? ORDER BY seq"
                 return _points(connection, chosen, where, (first_seq, first_seq + count))
         except sqlite3.OperationalError:
-            return Page(np.empty(0, dtype=np.int64), {column.name: np.empty(0) for column in chosen})
+            return Page(np.empty(0, dtype=np.int64), {column.name: np.empty(0) for column in chosen}, is_held=True)
         finally:
             if self._is_alive and not was_open:
                 self._let_go()

@@ -12,9 +12,10 @@ import pytest
 from labctl.analysis import cell_history, die_state
 from labctl.analysis.die_maps import CellClass
 from labctl.gui.answers.desk import ANSWERS
+from labctl.gui.array import die_watch
 from labctl.gui.array.array_panel import ArrayPanel
 from labctl.home import labctl_home
-from labctl.store import Run
+from labctl.store import Run, RunWriter
 from labctl.store.following import RunFollower
 
 STATION = "tiox-32x32"
@@ -145,6 +146,69 @@ def test_answer_that_is_under_way_when_a_run_goes_live_counts_no_row_twice(qtbot
     qtbot.waitUntil(lambda: panel.cell_watch.is_read, timeout=10_000)
     mine = next(run for run in panel.cell_watch.runs() if run.run_id == desk.feed.run_id)
     np.testing.assert_array_equal(mine.columns()["seq"], np.arange(1, 3001))
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_rows_from_before_the_abort_stay_when_the_run_is_resumed(qtbot, desk, panel, writer, is_read):
+    writer.points([verify(2, number, 1e-5) for number in range(4)])
+    writer.flush()
+    desk.watch(writer.path)
+    qtbot.waitUntil(lambda: panel.watch.live is not None and panel.watch.runs == 2)
+    writer.seal("aborted", {})
+    qtbot.waitUntil(lambda: panel.watch.live is None)
+    if is_read:
+        with qtbot.waitSignal(panel.watch.files_read):
+            panel.watch._again.start(0)
+    else:
+        panel.watch._again.stop()
+    resumed = RunWriter.resume(writer.path)
+    for row, count in ((3, 4), (4, 8)):
+        resumed.points([verify(row, number, 2e-5) for number in range(4)])
+        resumed.flush()
+        desk.feed.start()
+        qtbot.waitUntil(lambda count=count: desk.feed.count == 4 + count and panel.watch._own is not None)
+        qtbot.waitUntil(lambda row=row: panel.watch.maps.readings[row, :4].tolist() == [1, 1, 1, 1])
+        assert panel.watch.live is not None
+        assert panel.watch.maps.readings[2, :4].tolist() == [1, 1, 1, 1]
+    resumed.seal("finished", {})
+
+
+def test_rows_wait_in_a_bounded_number_when_the_scanner_is_slow_or_fails(qtbot, desk, panel, writer, monkeypatch):
+    monkeypatch.setattr(die_watch, "_MOST_WAITING", 3)
+    panel.watch._again.setInterval(0)
+    qtbot.waitUntil(lambda: panel.watch.runs == 2)
+    desk._take_facts(None)
+    desk.watch(writer.path)
+
+    def grow(count):
+        for _ in range(count):
+            rows = desk.feed.count + 1
+            writer.point(verify(2, 0, 1e-5))
+            writer.flush()
+            desk.feed.start()
+            qtbot.waitUntil(lambda rows=rows: desk.feed.count == rows)
+            assert len(panel.watch._waiting) <= 3
+
+    grow(2)
+    held, ask = [], desk.scanner.ask
+    monkeypatch.setattr(desk.scanner, "ask", lambda *what, **more: held.append((what, more)))
+    desk._take_facts(ANSWERS["station_facts"](STATION))
+    grow(6)
+    for _ in range(2):
+        dies = [what for what, _ in held if what[0] == "array.die"]
+        held.clear()
+        dies[-1][2]("the disk is slow")
+        qtbot.waitUntil(lambda: "array.die" in [what[0] for what, _ in held])
+    # the same is told once
+    assert desk.sentences.count(("warning", "the disk is slow")) == 1
+    # its answer will be of rows before those that were let go
+    grow(5)
+    monkeypatch.setattr(desk.scanner, "ask", ask)
+    for what, more in held:
+        ask(*what, **more)
+    qtbot.waitUntil(lambda: panel.watch.maps.readings[2, 0] == 13)
+    grow(1)
+    qtbot.waitUntil(lambda: panel.watch.maps.readings[2, 0] == 14)
 
 
 @pytest.mark.parametrize("is_late", [False, True])

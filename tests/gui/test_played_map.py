@@ -130,6 +130,27 @@ def test_map_shows_the_die_as_it_is_when_the_replay_is_ended(qtbot, desk, panel,
     wait_for(qtbot, panel, NOW_S, [0.2, 0.2, -1.0, 0.2, 0.2], played=False)
 
 
+def test_map_is_of_now_when_the_next_run_measures_before_the_scanner_has_answered(
+    qtbot, desk, panel, path, begin_run, monkeypatch
+):
+    desk.select([CELL], CELL)
+    desk.play(path, 2500.0, is_paused=True)
+    wait_for(qtbot, panel, PLAYED_S[0], [0.2, 0.2], played=True)
+    live = begin_run("read_array", 10_000.0)
+    live.point(read(CELL, 3e-5))
+    live.flush()
+    held, ask = [], desk.scanner.ask
+    monkeypatch.setattr(desk.scanner, "ask", lambda *what, **more: held.append((what, more)))
+    desk.watch(live.path)
+    qtbot.waitUntil(lambda: panel.watch.live is desk.feed and panel.watch.maps.conductance_s[CELL] == 3e-5)
+    monkeypatch.setattr(desk.scanner, "ask", ask)
+    for what, more in held:
+        ask(*what, **more)
+    # by the time at which each was measured: the rows of the others are of hours that are still to come
+    wait_for(qtbot, panel, 3e-5, [0.2, 0.2, 0.2, -1.0, 0.2, 0.2], played=False)
+    assert panel.watch.maps.conductance_s[OTHER] == NOW_S
+
+
 def test_history_is_that_of_the_cell_that_was_chosen_before_the_station_was_known(qtbot, desk, panel, path):
     desk._take_facts(None)
     desk.select([CELL], CELL)

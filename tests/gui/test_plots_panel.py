@@ -1,11 +1,12 @@
 """Authority: the rows of the run file, counted and compared one by one; the issue's list of plots."""
 
 import csv
+import sqlite3
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPointF
+from qtpy.QtCore import QPointF, Qt
 from qtpy.QtGui import QImage
 
 from labctl.errors import StoreError
@@ -315,6 +316,41 @@ def test_export_writes_picture_drawing_and_table_of_what_is_shown(qtbot, desk, p
         levels.export(tmp_path / "none" / "levels.csv")
 
 
+def test_added_plot_has_all_points_when_the_file_of_an_old_run_was_held_meanwhile(qtbot, desk, panel, new_run):
+    run = new_run("potentiate_depress")
+    write(run, 0, 100)
+    run.seal("finished", {})
+    desk.watch(run.path)
+    qtbot.waitUntil(lambda: settled(panel, 100) and not desk.feed.is_live)
+    holder = sqlite3.connect(run.path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    added = panel.add_plot(Choice(Kind.COLUMNS, "Point", ("Time (s)",)))
+    panel._refill()
+    assert added.taken == 0
+    holder.execute("ROLLBACK")
+    holder.close()
+    qtbot.waitUntil(lambda: added.count == 100)
+
+
+def test_kept_plots_stay_kept_when_a_run_that_lacks_a_column_of_theirs_is_looked_at(qtbot, desk, panel, new_run, root):
+    run = new_run("sweep_iv")
+    desk.watch(run.path)
+    panel.add_plot(Choice(Kind.TIME, "Time (s)", ("Current (A)",)))
+    kept = [frame.choice for frame in panel.frames]
+    older = RunWriter.create(root, RunHeader("sweep_iv", [name for name in COLUMNS if name != "Time (s)"]))
+    desk.watch(older.path)
+    assert len(panel.frames) == len(kept) - 1
+    desk.watch(run.path)
+    assert [frame.choice for frame in panel.frames] == kept
+    # what is arranged for the older run counts
+    desk.watch(older.path)
+    panel.frames[0].parentWidget().close()
+    wanted = [frame.choice for frame in panel.frames]
+    desk.watch(run.path)
+    assert [frame.choice for frame in panel.frames] == wanted
+    older.close()
+
+
 def test_colours_change_when_the_theme_does(qtbot, desk, panel, new_run):
     run = new_run("potentiate_depress")
     write(run, 0, 100)
@@ -370,3 +406,31 @@ def test_plots_stand_below_each_other_when_they_do_not_fit_side_by_side(qtbot, d
     qtbot.waitUntil(beside)
     # none was lost on the way
     qtbot.waitUntil(lambda: all(frame.isVisible() and frame.count for frame in panel.frames))
+
+
+def test_plots_stand_where_they_were_put_when_the_panel_was_narrow_meanwhile(qtbot, desk, panel, new_run):
+    run = new_run("sweep_iv")
+    panel.resize(1600, 700)
+    desk.watch(run.path)
+    first, second = (frame.parentWidget() for frame in panel.frames)
+    qtbot.waitUntil(lambda: second.x() > first.x() and not panel._is_narrow)
+    panel._area.splitDockWidget(first, second, Qt.Orientation.Vertical)
+    qtbot.waitUntil(lambda: second.y() > first.y() and panel._places.get(False) == panel._area.saveState())
+
+    def widen():
+        panel.resize(1600, 700)
+        qtbot.waitUntil(lambda: not (panel._is_narrow or panel._placing.isActive() or panel._sharing.isActive()))
+        first, second = (frame.parentWidget() for frame in panel.frames)
+        qtbot.waitUntil(lambda: second.y() > first.y() and second.x() == first.x())
+
+    for _ in range(2):
+        panel.resize(700, 700)
+        qtbot.waitUntil(lambda: panel._is_narrow and not panel._placing.isActive())
+        widen()
+    # as well when it was narrow at the end
+    panel.resize(700, 700)
+    qtbot.waitUntil(lambda: panel._is_narrow and not panel._placing.isActive())
+    desk.watch(None)
+    panel.resize(1600, 700)
+    desk.watch(run.path)
+    widen()

@@ -28,6 +28,8 @@ __all__ = ["DieWatch"]
 _FRAME_MS = 33
 _AGAIN_MS = 1500
 _SOCKET_MS = 1000
+# batches that wait for the scanner: a thousand rows each at most
+_MOST_WAITING = 100
 
 
 class DieWatch(QObject):
@@ -89,9 +91,11 @@ class DieWatch(QObject):
         self._own: DieMaps | None = None
         self._is_stale = False
         self._feed: RunFeed | None = None
+        # number of the row up to which the files say what the rows of the watched run say
         self._before = 0
         self._rule = RunRule()
         self._waiting: list[Batch] = []
+        self._failure = ""
         self._socket, self._socket_stamp = "", 0
         self._frame = QTimer(self, singleShot=True, interval=_FRAME_MS)
         self._frame.timeout.connect(self.changed)
@@ -147,18 +151,23 @@ class DieWatch(QObject):
 
     @guarded_slot
     def _take_status(self, status: str) -> None:
+        assert self._feed is not None
         is_live = status not in ENDED
         if is_live and self.live is None:
             self.live = self._feed
-            if self.live is not None and self.live.player is not None:
+            if self.live.player is not None:
                 self._turn_back(self.live)
-            if not self._before:
+            if self._before:
+                # panels came late, or the run is resumed: what is held may lack rows
+                self._put(self._base, None)
+            else:
                 self._go_live(DieMaps(self._base.rows, self._base.columns), 0)
-            if not self.played or self._own is None or self._base_before != self.played:
+            if self.live.player is None or self._own is None or self._base_before != self.played:
                 self._ask()
         elif not is_live:
             # an old run: the files have all of it, however long it is
             self._waiting.clear()
+            self._before = self._feed.last_seq
             self._end_live()
         self.changed.emit()
 
@@ -188,6 +197,12 @@ class DieWatch(QObject):
         elif self._feed.status not in ENDED:
             # until the feed has said that the run goes on, nobody knows whether its rows are old
             self._waiting.append(batch)
+            if len(self._waiting) > _MOST_WAITING:
+                # the files have them too: they are asked for when the scanner has answered
+                self._waiting.clear()
+                self._before = int(batch.seqs[-1])
+        else:
+            self._before = int(batch.seqs[-1])
 
     @guarded_slot
     def _files_changed(self) -> None:
@@ -240,7 +255,8 @@ class DieWatch(QObject):
             about |= {"live_path": str(feed.path), "live_seq": seq}
         self.desk.scanner.ask(
             what,
-            lambda answer: self._take_maps(answer, feed),
+            lambda answer: self._take_maps(answer, feed, seq),
+            self._fail,
             part=lambda part: self.left.emit(int(part["left"])),
             replaces="array.die",
             root=str(self.desk.root),
@@ -248,13 +264,28 @@ class DieWatch(QObject):
         )
 
     @guarded_slot
-    def _take_maps(self, answer: dict[str, Any], feed: RunFeed | None = None) -> None:
+    def _fail(self, why: str) -> None:
         self.left.emit(0)
+        if why != self._failure:
+            self._failure = why
+            self.desk.tell("warning", why)
+        if self.live is not None:
+            # no change of a file asks again before the run has ended
+            self._again.start()
+
+    @guarded_slot
+    def _take_maps(self, answer: dict[str, Any], feed: RunFeed | None = None, seq: int = 0) -> None:
+        self.left.emit(0)
+        self._failure = ""
         facts = self.desk.facts
         if facts is None:
             return
         if feed is not self.live:
             # the run went live, or ended, while the files were read: they are asked for again
+            return
+        if feed is not None and self._own is None and seq < self._before:
+            # too many rows came meanwhile to be kept
+            self._ask()
             return
         was_played, self.played = self.played, "" if feed is None or feed.player is None else feed.run_id
         self._base_before, self.is_read = self.played, True
@@ -279,14 +310,15 @@ class DieWatch(QObject):
     def _go_live(self, own: DieMaps, upto: int) -> None:
         """Take rows by the feed from now on; the maps of those up to a number are given."""
         self._put(self._base, own)
+        self._before = upto
         waiting, self._waiting = self._waiting, []
         for batch in waiting:
-            self._apply(batch, upto)
+            self._apply(batch)
 
-    def _apply(self, batch: Batch, upto: int = 0) -> None:
+    def _apply(self, batch: Batch) -> None:
         assert self._own is not None
         assert self._feed is not None
-        is_new = batch.seqs > upto
+        is_new = batch.seqs > self._before
         columns = batch.columns if is_new.all() else {name: values[is_new] for name, values in batch.columns.items()}
         count = int(is_new.sum())
         self._own.take(columns, self.times_s(self._feed, columns, count), self._rule)

@@ -68,6 +68,8 @@ class Detail(QObject):
         until_s = time.monotonic() + _SLICE_S
         while self._next <= self._last:
             page = self._follower.page(self._next, min(_ROWS, self._last - self._next + 1), self._labels)
+            if page.is_held:
+                break
             for one in self._series:
                 one.take(page.seqs, page.columns)
             self._next += _ROWS

@@ -29,10 +29,13 @@ class KeptPlots:
     places : dict of bool to QByteArray
         Where the docks stand, as Qt has it, in a panel that is too narrow for two side by side (True) and in a wider
         one (False).
+    needs_more : bool
+        Whether what was kept needs columns that this run has not, so that it is left out.
     """
 
     choices: dict[str, Choice] = field(default_factory=dict)
     places: dict[bool, QByteArray] = field(default_factory=dict)
+    needs_more: bool = False
 
 
 def keep_plots(settings: QSettings, procedure: str, plots: KeptPlots) -> None:
@@ -79,7 +82,9 @@ def kept_plots(settings: QSettings, procedure: str, columns: Sequence[Column]) -
     except (ValueError, TypeError, KeyError, AttributeError):
         # written by hand, or by another version
         return KeptPlots()
-    return KeptPlots(choices, places) if all(is_possible(one, columns) for one in choices.values()) else KeptPlots()
+    if not all(is_possible(one, columns) for one in choices.values()):
+        return KeptPlots(needs_more=True)
+    return KeptPlots(choices, places)
 
 
 def forget_plots(settings: QSettings) -> None:

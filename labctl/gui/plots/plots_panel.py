@@ -62,6 +62,8 @@ class PlotsPanel(QWidget):
         self._handed = 0
         # where the docks stood in a narrow panel and in a wider one
         self._places: dict[bool, QByteArray] = {}
+        # what stands in for kept plots that this run cannot show
+        self._stand_ins: dict[str, Choice] | None = None
         self._turn = 0
         self._is_narrow = False
         self._make_widgets()
@@ -171,18 +173,21 @@ class PlotsPanel(QWidget):
 
     def _keep(self) -> None:
         """Keep what was arranged for the procedure of the run that was watched."""
-        if self._feed is None or not self.frames:
+        choices = {dock.objectName(): dock.frame.choice for dock in self._docks()}
+        # the next run is not shown without any plot because all of this one were closed
+        if self._feed is None or not choices or choices == self._stand_ins:
             return
         self._places[self._is_narrow] = self._area.saveState()
-        choices = {dock.objectName(): dock.frame.choice for dock in self._docks()}
         keep_plots(self.desk.settings, self._feed.procedure, KeptPlots(choices, self._places))
 
     def _fill(self, feed: RunFeed) -> None:
         """Add the plots that the user arranged for this procedure, else the first ones."""
         kept = kept_plots(self.desk.settings, feed.procedure, feed.columns)
         first = first_choices(feed.procedure, feed.columns)
-        for name, choice in (kept.choices or dict(zip(map(_NAME.format, count(1)), first, strict=False))).items():
+        choices = kept.choices or dict(zip(map(_NAME.format, count(1)), first, strict=False))
+        for name, choice in choices.items():
             self._dock(feed, name, choice)
+        self._stand_ins = choices if kept.needs_more else None
         self._places = kept.places
         self._stand_as_kept()
 
@@ -227,7 +232,7 @@ class PlotsPanel(QWidget):
             count = min(_ROWS, self._handed - first + 1)
             labels = frozenset[str]().union(*(frame.needed for frame in behind))
             page = feed.follower.page(first, count, sorted(labels))
-            if not len(page.seqs) and feed.is_live:
+            if page.is_held:
                 break
             for frame in behind:
                 # the first rows that it lacks may come in a later page
@@ -244,6 +249,10 @@ class PlotsPanel(QWidget):
         self._drawing.start(_DRAW_MS)
         if not self.frames or not self.isVisible():
             return
+        is_under_way = self._placing.isActive() or self._sharing.isActive()
+        if not is_under_way and self._is_narrow == self._has_no_room(self._docks()):
+            # once the panel is too narrow for it, Qt has squeezed them
+            self._places[self._is_narrow] = self._area.saveState()
         self._turn = (self._turn + 1) % len(self.frames)
         frame = self.frames[self._turn]
         frame.tell_message(self._message(frame))

@@ -196,8 +196,7 @@ class TableModel(QAbstractTableModel):
         rows = zip(*(column.tolist() for column in found.columns.values()), strict=True)
         by_number = dict(zip(found.seqs.tolist(), rows, strict=True))
         page = [by_number.get(first + place) for place in range(PAGE_ROWS)]
-        # a page that the writer kept from being read is asked for again
-        if len(found.seqs) or not self._feed.is_live:
+        if not found.is_held:
             self._pages[number] = page
         while len(self._pages) > _PAGES:
             self._pages.popitem(last=False)

@@ -159,6 +159,24 @@ def test_page_gives_the_rows_of_the_table_when_asked_anywhere(tmp_path):
         follower.page(1, 3, ["Charge"])
 
 
+def test_page_says_that_the_file_is_held_when_somebody_has_it_for_himself(tmp_path):
+    writer = make(tmp_path)
+    writer.points([row(number) for number in range(20)])
+    writer.seal("finished", {})
+    holder = sqlite3.connect(writer.path, isolation_level=None)
+    follower = RunFollower(writer.path)
+    holder.execute("BEGIN EXCLUSIVE")
+    held = follower.page(1, 10)
+    assert held.is_held
+    assert not len(held.seqs)
+    holder.execute("ROLLBACK")
+    holder.close()
+    page, beyond = follower.page(1, 10), follower.page(21, 10)
+    assert not page.is_held
+    assert not beyond.is_held
+    assert (len(page.seqs), len(beyond.seqs)) == (10, 0)
+
+
 def test_run_is_followed_to_its_root_and_back_when_it_grows_in_the_spool(tmp_path, monkeypatch):
     monkeypatch.setenv("LABCTL_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(following_module, "_LOOK_PERIOD_S", 0.0)
