@@ -23,7 +23,12 @@ settings.register_profile(
 settings.load_profile("labctl")
 
 
-@pytest.fixture(autouse=True)
-def _home_of_nobody(tmp_path_factory, monkeypatch):
-    """Whatever a test forgets to put elsewhere comes into a folder of this worker, not of the user."""
-    monkeypatch.setenv("LABCTL_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+@pytest.fixture(scope="session", autouse=True)
+def _home_of_nobody(tmp_path_factory):
+    """Whatever a test forgets to put elsewhere comes into a folder of this worker, not of the user.
+
+    Set once: set for each test, it would take the place of the folder that a fixture of a whole file has set.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LABCTL_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+        yield
