@@ -148,7 +148,7 @@ def test_recording_in_process_adds_no_more_than_a_fifth(tmp_path):
     assert part < 0.20
 
 
-def test_recording_over_a_socket_adds_little_to_the_time_of_an_answer(tmp_path):
+def test_recording_over_a_socket_adds_no_more_than_a_twentieth(tmp_path):
     rack = shutil.copytree(RACK, tmp_path / "rack")
     served = ["bench", "serve", rack / "bench_4x4.toml", "-s", rack / "rack_4x4.toml", "--port", "0", "--json"]
     process = subprocess.Popen(
@@ -173,8 +173,7 @@ def test_recording_over_a_socket_adds_little_to_the_time_of_an_answer(tmp_path):
         f"{QUESTION} over a socket, {100 * part:.1f} % where 5 % are asked (median of the time that passed:"
         f" {100 * on_the_wall:.1f} %)"
     )
-    # 5 % are asked and printed beside what was found; other work on the machine moves it by some 2 %
-    assert part < 0.10
+    assert part < 0.05
 
 
 def written_at_once(path, size_bytes, answer):

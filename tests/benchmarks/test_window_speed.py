@@ -21,7 +21,7 @@ SCRIPTS = Path(__file__).with_name("window_speed")
 POINTS, RATE, SECONDS = 2_000_000, 1000, 20
 THEIR_POINTS, THEIR_ROWS = 100_000, 5_000
 # the first fills what is filled once: buffers, caches, the envelopes of the curves
-MILLIONS, FIRST_MILLIONS = 5, 1
+MILLIONS, FIRST_MILLIONS = 7, 1
 MOST_MB_PER_MILLION = 1.0
 
 
@@ -94,7 +94,7 @@ def test_window_keeps_hardly_more_when_millions_of_points_are_watched(tmp_path, 
     assert watched[-1] >= MILLIONS * 1_000_000
     assert ours["history_rows"] > 0
     # a slope that is known no better than this says nothing; one number kept of each point is 8 MB per million
-    assert line.stderr < MOST_MB_PER_MILLION
+    assert line.stderr < 0.5 * MOST_MB_PER_MILLION
     assert line.slope - 2.0 * line.stderr < MOST_MB_PER_MILLION
 
 

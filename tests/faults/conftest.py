@@ -100,6 +100,9 @@ def report(lines):
         f"Python {platform.python_version()} on {sys.platform}, {datetime.now(UTC):%Y-%m-%d}. Written by"
         " `python -m pytest tests/faults -m 'not long' --report`.",
         "",
+        "Delays of the guardian and of ownership are without the time in which the computer itself stood still: a"
+        " thread that wakes every 5 ms was kept from it for more than 20 ms.",
+        "",
         "| promise | what | trials | failures | worst | seeds | test |",
         "|---|---|---|---|---|---|---|",
     ]

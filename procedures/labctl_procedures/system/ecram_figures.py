@@ -21,7 +21,7 @@ PAPER_ERROR, PAPER_SOFTWARE, PAPER_ACCURACY = 0.0259, 0.9778, 0.973
 
 _SOURCE = "abstract of the paper"
 _TARGETS = "acceptance of this reproduction"
-_LARGEST_LOSS = 0.005
+_LARGEST_LOSS, _LARGEST_ASYMMETRY = 0.005, 0.1
 # standard deviations of the sets of cells that a measured figure may be away from their mean
 _BAND = 2.0
 
@@ -131,6 +131,14 @@ def array_figures(
             "1",
             "largest distance of the branches over the range, mean of cells and cycles; mean distance "
             f"{update['mean_asymmetry']:.3f}; a step that shrinks faster downwards than upwards makes it",
+        ),
+        measured(
+            "asymmetry of up and down, as an update that is called symmetric",
+            [update["asymmetry"]],
+            unit="1",
+            rule="below 0.1",
+            holds=update["asymmetry"] < _LARGEST_ASYMMETRY,
+            note="the paper claims symmetric updates without a number",
         ),
         measured("spread of a step from cycle to cycle", [update["cycle_spread"]], note="over the range"),
         measured("spread of the step from device to device", [update["device_spread"]]),
