@@ -80,11 +80,15 @@ def is_guarding(path: Path) -> bool:
     Returns
     -------
     bool
-        False where there is no such log, or its last line is one with which a guardian ends.
+        False where there is no such log, or its last line is one with which a guardian ends. A line that is half
+        written says nothing yet.
     """
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-        event = str(json.loads(next(line for line in reversed(lines) if line))["event"])
-    except (OSError, StopIteration, ValueError, KeyError):
+    except OSError:
         return False
-    return not (event in _LAST or event.endswith(GIVEN_UP))
+    for line in reversed(lines):
+        with suppress(ValueError, KeyError, TypeError):
+            event = str(json.loads(line)["event"])
+            return not (event in _LAST or event.endswith(GIVEN_UP))
+    return False

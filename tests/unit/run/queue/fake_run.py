@@ -26,7 +26,9 @@ def main(behaviour, root, announce):
             time.sleep(0.02)
     if behaviour == "guarded":
         log = root / f"{writer.run_id}.guardian.log"
-        log.write_text('{"event": "ready"}\n{"event": "switching off"}\n', encoding="utf-8")
+        # whole at once: the test adds to it as soon as it is there
+        part.write_text('{"event": "ready"}\n{"event": "switching off"}\n', encoding="utf-8")
+        part.replace(log)
     if behaviour in ("vanish", "guarded"):
         os._exit(9)
     status = "finished" if behaviour == "slow" else behaviour
