@@ -233,7 +233,7 @@ def test_networks_are_trained_on_the_devices_that_were_extracted(ran):
     chances = StepChances(*(tuple(arrays[name].values.tolist()) for name in ("device_no_step", "device_two_steps")))
     assert len(chances.none) > 200
     scheme = WallScheme(5, 1, 0.1)
-    made = {"epochs": 15, "learning_rate": 3e-3, "batch": len(images.y_train) // 40, "seed": 1}
+    made = {"epochs": 15, "learning_rate": 1e-2, "batch": len(images.y_train) // 40, "seed": 1}
     again = train_on_walls(images, (32,), scheme, chances, **made)
     table = run.table()
     mine = table[(table["Item"] == "network") & (table["Setting"] == "walls") & (table["Seed"] == 1)]

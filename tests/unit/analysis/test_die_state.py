@@ -197,8 +197,11 @@ def test_packed_maps_come_back_through_json(maps):
     assert not has_cell(packed, (3, 3))
 
 
-def test_index_gives_the_same_state_and_reads_a_file_once(runs, root, maps, monkeypatch):
-    with DieIndex(root) as index:
+def test_index_gives_the_same_state_and_reads_a_file_once(runs, maps, tmp_path, monkeypatch):
+    # a folder that no index has seen yet
+    for run in runs:
+        (tmp_path / run.path.name).write_bytes(run.path.read_bytes())
+    with DieIndex(tmp_path) as index:
         assert index.refresh(within_s=0.0) == len(runs) - 1
         assert index.refresh() == 0
         die = index.find_die(STATION, "TiOx/Al2O3 crossbar", (32, 32))
@@ -209,7 +212,7 @@ def test_index_gives_the_same_state_and_reads_a_file_once(runs, root, maps, monk
     for name, values in maps.arrays().items():
         np.testing.assert_array_equal(found.arrays()[name], values, err_msg=name)
     monkeypatch.setattr(DieIndex, "_read", lambda *_: pytest.fail("read a file again that has not changed"))
-    with DieIndex(root) as index:
+    with DieIndex(tmp_path) as index:
         assert index.refresh() == 0
         assert index.find_die(STATION, "another sample", (32, 32)) is None
         assert index.find_die(STATION, "TiOx/Al2O3 crossbar", (8, 8)) is None
