@@ -382,10 +382,10 @@ class DomainWall(SystemProcedure):
             f"The perceptron {'-'.join(map(str, training.sizes))}: the paper trains VGG8 on CIFAR-10 (92.4 % in"
             " training, 90.4 % in inference); which accuracies these two are is not known.",
             "Tracks of other numbers of states step like those of the device.",
-            "The learning rate (of 0.001 to 0.02) is the best, for float weights and for walls with the default margin, "
-            "on the last 10,000 training images of MNIST, held out, with 3 networks. The default margin (of 0 to 0.5) was "
-            "not the best there: without it walls reached 0.2 points more and took 1.4 times the pulses. No test image "
-            "took part.",
+            "The learning rate (of 0.001 to 0.02) is the best for float weights and for walls at the default margin, on"
+            " the last 10,000 training images of MNIST, held out, with 3 networks. The default margin (of 0 to 0.5) was"
+            " not the best there: without it walls reached 0.2 points more and took 1.4 times the pulses. No test image"
+            " took part.",
             "CMOS and converters: the numbers, with sources, of labctl_data/designs/wall_synapse_cmos45.toml.",
         )
         weights = sum(before * after for before, after in pairwise(training.sizes))
