@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from labctl.replay.traffic import TrafficFile
+from labctl.replay.writing import new_traffic_file
 from labctl.run import LabProcedure, execute_procedure
 from labctl.run.provenance import run_header
 from labctl.station import Station, read_station_file
@@ -82,16 +84,20 @@ def make(folder: Path) -> None:
         recorded = Path(home) / f"{name}.jsonl"
         content = read_station_file(station).recorded_in(recorded)
         execute_procedure(find_procedure(procedure), content, parameters, out=Path(home) / "runs")
-        first, rest = recorded.read_text(encoding="ascii").split("\n", 1)
-        (folder / f"{name}.jsonl").write_text(
-            f"{json.dumps(without_folder(json.loads(first)))}\n{rest}", encoding="ascii"
-        )
+        with TrafficFile(recorded) as file, new_traffic_file(folder / recorded.name, "", _header(file)) as out:
+            for done in file.operations():
+                facts = {key: value for key, value in done.facts.items() if key != "c"}
+                out.write(json.dumps(facts, separators=(",", ":")))
     sums = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
         for path in sorted(folder.iterdir())
         if re.search(r"\.(run\.sqlite|jsonl)$", path.name)
     ]
     (folder / "SHA256SUMS").write_text("".join(sums), encoding="ascii")
+
+
+def _header(file: TrafficFile) -> dict[str, Any]:
+    return {key: without_folder(value) for key, value in file.header.items() if key != "c"}
 
 
 if __name__ == "__main__":

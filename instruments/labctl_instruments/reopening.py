@@ -12,6 +12,8 @@ from typing import Any
 
 import pyvisa
 
+from labctl.errors import ReplayError
+
 __all__ = ["LINK_ERRORS", "OPENING_S", "reopen", "send_at_once"]
 
 # PyVISA warns where a line end is missing; where warnings are errors, that is a broken frame
@@ -35,12 +37,14 @@ def reopen(connection: Any, settings: Mapping[str, Any]) -> None:
         If there is no new session within a second or so.
     OSError, pyvisa.errors.Error
         Likewise.
+    ReplayError
+        If a recording answers, and has no more to say: no link is involved.
     """
     with suppress(*LINK_ERRORS):
         connection.close()
     try:
         connection.open(open_timeout=round(1e3 * OPENING_S))
-    except LINK_ERRORS:
+    except (*LINK_ERRORS, ReplayError):
         raise
     except Exception as error:
         raise ConnectionError(str(error)) from error

@@ -1,6 +1,7 @@
 """Commands on simulated benches: show or renew the die, serve the rack to other processes.
 
-Not here: stations, a bench of a user's own (:mod:`labctl.cli.twin`).
+Not here: stations, a bench of a user's own (:mod:`labctl.cli.twin`), a recording held against a bench
+(:mod:`labctl.cli.bench_check`).
 """
 
 import json
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labctl.analysis.wording import format_value
+from labctl.cli.bench_check import bench_check
 from labctl.cli.output import complain, duration, print_json, print_table
 from labctl.cli.twin import bench_new
 
@@ -37,19 +39,20 @@ def add_commands(app: typer.Typer) -> None:
     app : typer.Typer
         The command line.
     """
-    bench = typer.Typer(help="Simulated benches: list, show, make, renew, serve.", invoke_without_command=True)
+    bench = typer.Typer(help="Simulated benches: list, show, make, renew, serve, check.", invoke_without_command=True)
     bench.callback()(bench_help)
     bench.command("list")(bench_list)
     bench.command("show")(bench_show)
     bench.command("new")(bench_new)
     bench.command("reset")(bench_reset)
     bench.command("serve")(bench_serve)
+    bench.command("check")(bench_check)
     bench.command("faults")(bench_faults)
     app.add_typer(bench, name="bench")
 
 
 def bench_help(context: typer.Context) -> None:
-    """Simulated benches: list, show, make, renew, serve."""
+    """Simulated benches: list, show, make, renew, serve, check."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

@@ -1,19 +1,26 @@
-"""Commands on recordings of VISA traffic. Not here: making and replaying one (``labctl run --record``)."""
+"""Commands on recordings of VISA traffic.
+
+Not here: making and replaying one (``labctl run --record``), holding one against a simulated bench
+(:mod:`labctl.cli.bench_check`).
+"""
 
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labctl.cli.codes import ExitCode
-from labctl.cli.output import complain, print_json, print_table
+from labctl.cli.output import complain, print_table
+
+if TYPE_CHECKING:
+    from labctl.replay.traffic import TrafficFile
 
 __all__ = ["add_commands"]
 
+# takes some seconds
+_LARGE_BYTES = 100_000_000
 File = Annotated[Path, typer.Argument(help="A traffic file, as visa_library = 'record:FILE>@py' makes it.")]
 Out = Annotated[Path, typer.Option("-o", help="The new file; one that is there is never written over.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -24,9 +31,8 @@ def add_commands(app: typer.Typer) -> None:
     app : typer.Typer
         The command line.
     """
-    traffic = typer.Typer(help="Recordings of what went over VISA: show them, hold them against a simulated bench.")
+    traffic = typer.Typer(help="Recordings of what went over VISA: show, mask, import, export them.")
     traffic.command("show")(traffic_show)
-    traffic.command("check")(traffic_check)
     traffic.command("mask")(traffic_mask)
     traffic.command("import")(traffic_import)
     traffic.command("export")(traffic_export)
@@ -38,7 +44,8 @@ def traffic_show(
     first: Annotated[int, typer.Option(help="First line to show.", min=2)] = 2,
     count: Annotated[int, typer.Option(help="How many.", min=1)] = 40,
 ) -> None:
-    """Show a recording: who was spoken to, and what was said."""
+    """Show a recording: who was spoken to, and what was said; every line is held against its check."""
+    from labctl.replay.parties import identities_in
     from labctl.replay.traffic import OPERATIONS, TrafficFile, shown
 
     with TrafficFile(file) as recording:
@@ -47,7 +54,9 @@ def traffic_show(
         facts = [
             ("made", str(header.get("created_utc"))),
             ("over", str(header.get("library")) or "the system's VISA"),
+            ("by", ", ".join(f"{name} {number}" for name, number in (header.get("versions") or {}).items())),
             ("rack", f"simulated: {bench.get('name')}" if bench else "real"),
+            ("lines", _protection(recording)),
         ]
         print_table(("recording", str(file)), facts)
         rows = [
@@ -62,42 +71,21 @@ def traffic_show(
             for done in islice(recording.operations(), first - 2, first - 2 + count)
         ]
     print_table(("line", "session", "s", "operation", "what", "error"), rows)
+    if file.stat().st_size > _LARGE_BYTES:
+        complain(f"{file} is large; it is read to its end for who was spoken to ...")
+    with TrafficFile(file) as recording:
+        spoken_to = identities_in(recording)
+    print_table(("spoken to", "identity"), [(name, identity or "not asked") for name, identity in spoken_to.items()])
 
 
-def traffic_check(
-    file: File,
-    bench: Annotated[str, typer.Option("--bench", "-b", help="Name or file of the simulated bench.")],
-    pair: Annotated[
-        list[str], typer.Option(help="RECORDED=SIMULATED resource, where the model does not tell; repeat.")
-    ] = [],  # noqa: B006 - Typer copies it
-    as_json: AsJson = False,
-) -> int:
-    """Hold a recording of real instruments against the simulated ones: each answer that differs in kind.
-
-    Nothing of the recording is sent to a real instrument.
-    """
-    from labctl.replay.checking import check_recording
-
-    pairs = dict(_pair(text) for text in pair)
-    found = check_recording(file, f"{bench}@labctl", pairs)
-    if as_json:
-        print_json(
-            {
-                "compared": found.compared,
-                "missing": found.missing,
-                "differences": [{name: getattr(one, name) for name in one.__slots__} for one in found.differences],
-            }
-        )
-    else:
-        typer.echo(f"{found.compared} answers compared, {len(found.differences)} differ")
-        if found.differences:
-            print_table(
-                ("line", "differs in", "after", "recorded", "simulated"),
-                [(str(one.line), one.kind, one.message, one.recorded, one.simulated) for one in found.differences],
-            )
-    if found.missing:
-        complain(f"not on the bench, and not compared: {', '.join(found.missing)}; name the pairs with --pair")
-    return int(ExitCode.FAILED if found.differences else ExitCode.FINISHED)
+def _protection(recording: "TrafficFile") -> str:
+    if not recording.is_protected:
+        return "not protected: a change after the recording is not found"
+    unfinished = recording.unfinished()
+    if unfinished:
+        complain(unfinished)
+        return "protected by checks; the end is missing"
+    return "protected by checks, up to the end"
 
 
 def traffic_mask(
@@ -131,7 +119,8 @@ def traffic_import(
     typer.echo(f"{out}: {found.steps} writes and reads")
     if found.left_out:
         lines = ", ".join(map(str, found.left_out))
-        complain(f"{len(found.left_out)} left out, whose messages only a run of the test makes; lines {lines}")
+        why = "calls that a recording does not hold" if form == "io-trace" else "messages that only running it makes"
+        complain(f"{len(found.left_out)} left out, {why}; at {lines}")
 
 
 def traffic_export(
@@ -146,10 +135,3 @@ def traffic_export(
         raise typer.BadParameter(f"--to must be pymeasure, got {to!r}")
     for told in export_pymeasure(file, out):
         typer.echo(told)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    recorded, equals, simulated = text.partition("=")
-    if not equals or not recorded or not simulated:
-        raise typer.BadParameter(f"--pair takes RECORDED=SIMULATED, two VISA resource names, got {text!r}")
-    return recorded.strip(), simulated.strip()

@@ -4,10 +4,12 @@ Strictly, which is the default: what the program does must be what was recorded,
 difference is an error that names the line and both values, and nothing is answered after it. Leniently,
 ``"traffic.jsonl?lenient@replay"``: each write to a resource is answered as the same write was when it was recorded,
 whatever the order; the last answer stands for all that come later. ``?paced`` answers in the recorded time, otherwise
-at once; ``?lenient&paced`` does both. The clock shows recorded time.
+at once; ``?lenient&paced`` does both: each answer comes no sooner behind the answer before it than it did. The clock
+shows recorded time; where the order is free, the latest of what was answered.
 Not here: the format (:mod:`labctl.replay.traffic`).
 """
 
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +24,16 @@ from pyvisa.util import LibraryPath
 from labctl.clock import VirtualClock
 from labctl.errors import ReplayError
 from labctl.replay.lookup import Answers
-from labctl.replay.traffic import OPERATIONS, Operation, TrafficFile, shown
+from labctl.replay.traffic import OPERATIONS, Operation, TrafficFile, shown, shown_apart
 
 __all__ = ["RecordedClock", "ReplayLibrary"]
 
+log = logging.getLogger(__name__)
+
+_REMEDY = (
+    "nothing is answered from here on; run what was recorded with the same settings, record this program, or replay"
+    " FILE?lenient, where the order is free"
+)
 _OPTIONS = frozenset({"lenient", "paced"})
 # looked up: StatusCode(number) takes as long as the rest of an operation
 _STATUS = {int(code): code for code in StatusCode}
@@ -52,6 +60,16 @@ class RecordedClock(VirtualClock):
         now_s : float, unit s
         """
         self._now_s = now_s
+
+    def pass_by(self, now_s: float) -> None:
+        """Show this time from now on, unless a later one is shown.
+
+        Parameters
+        ----------
+        now_s : float, unit s
+        """
+        if now_s > self._now_s:
+            self._now_s = now_s
 
 
 class ReplayLibrary(VisaLibraryBase):
@@ -116,20 +134,28 @@ class ReplayLibrary(VisaLibraryBase):
         self._handle = 0
         self._opened = 0
         self._refusal = ""
-        self._start_s = 0.0
+        self._start_s = self._answered_s = 0.0
+        self._unfinished = ""
 
     def open_default_resource_manager(self) -> tuple[VISARMSession, StatusCode]:
         """Open the traffic file (viOpenDefaultRM)."""
-        self._file = TrafficFile(self._path)
-        self._chunks = self._file.chunks()
+        file = TrafficFile(self._path)
+        try:
+            self._unfinished = file.unfinished()
+            if "lenient" in self._chosen:
+                self._book = Answers(file, is_paced="paced" in self._chosen)
+        except BaseException:
+            file.close()
+            raise
+        self._file, self._chunks = file, file.chunks()
         self._is_quick = not self._chosen
-        if "lenient" in self._chosen:
-            self._book = Answers(self._file)
+        if self._unfinished:
+            log.warning("%s", self._unfinished)
         self.clock = RecordedClock()
         self.bench_info = self._file.header.get("bench")
         self.masked_serials = frozenset(self._file.header.get("masked_serials", ()))
         self.replay_of = str(self._path.absolute())
-        self._start_s = time.monotonic()
+        self._start_s = self._answered_s = time.monotonic()
         session = VISARMSession(self._next_handle())
         return session, self.handle_return_value(session, StatusCode.success)
 
@@ -167,9 +193,13 @@ class ReplayLibrary(VisaLibraryBase):
         """Close a session, an event, or with the resource manager the file (viClose)."""
         number = self._numbers.pop(int(session), None)
         if number is not None:
-            if self._book is None and not self._refusal:
+            # a recorder that was killed noted no close
+            if self._book is None and not self._refusal and self._ahead() is not None:
                 self._next("close", number)
         elif self._file is not None and int(session) == 1:
+            unrecorded = "" if self._book is None else self._book.unrecorded()
+            if unrecorded:
+                log.warning("%s", unrecorded)
             self._file.close()
             self._file = None
         return self.handle_return_value(None, StatusCode.success)
@@ -188,11 +218,13 @@ class ReplayLibrary(VisaLibraryBase):
             ):
                 return len(data), StatusCode.success
         if self._book is not None:
-            self._book.ask(self._names[int(session)], bytes(data))
-            return len(data), self.handle_return_value(session, StatusCode.success)
+            self._book.ask(self._names[session], bytes(data))
+            self._last_status = self._last_status_in_session[session] = StatusCode.success
+            return len(data), StatusCode.success
         done = self._next("w", self._number(session), bytes(data))
         if done.data != data:
-            self._refuse(done, f"the recording writes {shown(done.data)}, got {shown(bytes(data))}")
+            recorded, got = shown_apart(done.data, bytes(data))
+            self._refuse(done, f"the recording writes {recorded}, got {got}")
         return len(data), self._status(session, done)
 
     def read(self, session: VISASession, count: int) -> tuple[bytes, StatusCode]:
@@ -211,8 +243,16 @@ class ReplayLibrary(VisaLibraryBase):
             ):
                 return text.encode("ascii"), status
         if self._book is not None:
-            data, code = self._book.answer(self._names[int(session)], count)
-            return data, self.handle_return_value(session, StatusCode(code))
+            data, code, now_s, gap_s = self._book.answer(self._names[session], count)
+            self.clock.pass_by(now_s)
+            if gap_s:
+                self._wait_until(self._answered_s + gap_s)
+                self._answered_s = time.monotonic()
+            status = _ORDINARY.get(code)
+            if status is None:
+                return data, self.handle_return_value(session, StatusCode(code))
+            self._last_status = self._last_status_in_session[session] = status
+            return data, status
         done = self._next("r", self._number(session))
         if done.facts.get("n", count) != count:
             self._refuse(done, f"the recording reads at most {done.facts['n']} bytes, got {count}")
@@ -340,23 +380,34 @@ class ReplayLibrary(VisaLibraryBase):
         """Return the next recorded operation; it must be this one."""
         if self._refusal:
             raise ReplayError(self._refusal)
-        done = self._ahead()
+
+        def what() -> str:
+            given = shown(wanted) if isinstance(wanted, bytes) else wanted
+            return f"{OPERATIONS[op]} {given}" if wanted else OPERATIONS[op]
+
+        try:
+            done = self._ahead()
+        except ReplayError as error:
+            # both values, also where it is the recording that is wrong
+            raise self._ended(f"{error}; the program goes on with: {what()}") from error
         self._place += 1
         if done is None or done.op != op or done.session != number:
-            given = shown(wanted) if isinstance(wanted, bytes) else wanted
-            what = f"{OPERATIONS[op]} {given}" if wanted else OPERATIONS[op]
             if done is None:
-                self._refusal = f"{self._path}: the recording ends, and the program goes on: {what}"
-                raise ReplayError(self._refusal)
+                ends = self._unfinished or f"{self._path}: the recording ends"
+                raise self._ended(f"{ends}; the program goes on with: {what()}; {_REMEDY}")
             recorded = OPERATIONS[done.op] + (f" {shown(done.data)}" if done.data else "")
             self._refuse(
                 done,
-                f"the recording goes on with: {recorded} (session {done.session}), got: {what} (session {number})",
+                f"the recording goes on with: {recorded} (session {done.session}), got: {what()} (session {number})",
             )
         self.clock.reach(done.wall_s if done.rack_s is None else done.rack_s)
         if "paced" in self._chosen:
-            time.sleep(max(0.0, self._start_s + done.wall_s - time.monotonic()))
+            self._wait_until(self._start_s + done.wall_s)
         return done
+
+    @staticmethod
+    def _wait_until(due_s: float) -> None:
+        time.sleep(max(0.0, due_s - time.monotonic()))
 
     def _passed(self, session: VISASession, line: dict[str, Any], status: StatusCode) -> bool:
         """Take a line that is what the program does, if its time is one."""
@@ -378,7 +429,10 @@ class ReplayLibrary(VisaLibraryBase):
         while True:
             if self._place >= len(self._lines):
                 self._place = 0
-                self._first, self._lines = next(self._chunks, (0, []))
+                try:
+                    self._first, self._lines = next(self._chunks, (0, []))
+                except ReplayError as error:
+                    raise self._ended(str(error)) from error
                 if not self._lines:
                     return None
             done = self._file.operation(self._first + self._place, self._lines[self._place])
@@ -388,6 +442,9 @@ class ReplayLibrary(VisaLibraryBase):
             self._place += 1
 
     def _refuse(self, done: Operation, difference: str) -> None:
-        self._is_quick = False
-        self._refusal = f"{self._path}: line {done.line}: {difference}; nothing is answered from here on"
-        raise ReplayError(self._refusal)
+        raise self._ended(f"{self._path}: line {done.line}: {difference}; {_REMEDY}")
+
+    def _ended(self, why: str) -> ReplayError:
+        """Answer nothing from here on; who asks all the same, as to switch off, is told the same first difference."""
+        self._is_quick, self._refusal = False, why
+        return ReplayError(why)

@@ -5,7 +5,8 @@ and the tests of all its drivers; messages stand there without terminators). ``i
 text or CSV. Seen: NI's help, which names the columns and the form of times; published text logs: four lines a call
 (``4209.  Name (arguments, 12 (0xC))``, process, start time, status), resource and buffer in the arguments, formatted
 I/O as ``Formatted viWrite``. Assumed: the order of the arguments of viWrite and viRead, ``(GPIB0::22::INSTR (0x00A1),
-"*IDN?.", 6 (0x6), 6 (0x6))``, and that a dot at the end stands for a line feed. ``scpi-replay``: a cassette, one JSON
+"*IDN?.", 6 (0x6), 6 (0x6))``, that viReadSTB ends with the byte, ``64 (0x40))``, and that a dot at the end of a buffer
+stands for a line feed. ``scpi-replay``: a cassette, one JSON
 object a line. Seen: its description (JSON lines, raw socket); assumed: the names of the members, of which those that
 such files use are tried; a line that fits none is refused. Not here: the format that is written
 (:mod:`labctl.replay.traffic`).
@@ -30,6 +31,11 @@ _COUNT = 20480
 _CALL = re.compile(r"^\s*(?P<number>\d+)\.?\s+(?:Formatted )?(?P<name>vi\w+)\s*\((?P<rest>.*)\)\s*$")
 _BUFFER = re.compile(r'"(?P<text>.*)"\s*,\s*(?P<asked>\d+)[^,]*(?:,\s*(?P<done>\d+).*)?$', re.DOTALL)
 _RESOURCE = re.compile(r"^\s*\"?(?P<name>[A-Za-z]+\d*::[^\s\",(]+)")
+_BYTE = re.compile(r",\s*(?P<value>\d+)(?:\s*\(0x[0-9A-Fa-f]+\))?\s*$")
+# call of a trace, operation of a recording
+_OF_TRACE = {"viWrite": "w", "viRead": "r", "viClear": "clear", "viReadSTB": "stb", "viAssertTrigger": "trigger"}
+# they say too little: for how long, with which key, or what came
+_NOT_HELD = frozenset({"viLock", "viUnlock", "viWaitOnEvent", "viReadAsync", "viWriteAsync"})
 _START = re.compile(r"Start Time:\s*(?P<time>[\d:.,]+)")
 _STATUS = re.compile(r"Status:\s*(?P<code>\S+)")
 # members of a cassette, the likeliest first
@@ -41,13 +47,14 @@ _FROM_INSTRUMENT = frozenset({*_RECEIVED, "in", "s2c", "server", "instrument", "
 
 
 class _Step(NamedTuple):
-    """One operation: its resource, w or r, the bytes, the time."""
+    """One operation: its resource, what it is, the bytes, the time; of a serial poll the byte."""
 
     resource: str
     op: str
     data: bytes
     time_s: float
     status: int = 0
+    value: int | None = None
 
 
 class _LeftOut(NamedTuple):
@@ -62,9 +69,10 @@ class Imported(NamedTuple):
     Attributes
     ----------
     steps : int
-        Writes and reads.
+        Writes, reads, and what else was done.
     left_out : tuple of int
-        Lines of the source whose messages are made by running it, which is not done.
+        Lines of the source whose messages are made by running it, which is not done; calls of a trace that say too
+        little for a recording.
     """
 
     steps: int
@@ -114,13 +122,14 @@ def import_recording(source: Path, target: Path, form: str, *, resource: str = "
             number = numbers.setdefault(step.resource, known + 1)
             if number > known:
                 name = json.dumps(step.resource)
-                out.write(f'{{"op":"open","s":{number},"t":{step.time_s!r},"resource":{name}}}\n')
+                out.write(f'{{"op":"open","s":{number},"t":{step.time_s!r},"resource":{name}}}')
             status = f',"st":{step.status}' if step.status else ""
             count = f',"n":{_COUNT}' if step.op == "r" else ""
-            data = written_bytes(step.data)
-            out.write(f'{{"op":"{step.op}","s":{number},"t":{step.time_s!r}{status},{data}{count}}}\n')
+            data = f",{written_bytes(step.data)}" if step.op in "wr" else ""
+            value = "" if step.value is None else f',"v":{step.value}'
+            out.write(f'{{"op":"{step.op}","s":{number},"t":{step.time_s!r}{status}{data}{count}{value}}}')
         for number in numbers.values():
-            out.write(f'{{"op":"close","s":{number},"t":{steps[-1].time_s!r}}}\n')
+            out.write(f'{{"op":"close","s":{number},"t":{steps[-1].time_s!r}}}')
     return Imported(len(steps), left_out)
 
 
@@ -145,10 +154,22 @@ def _of_pymeasure(source: Path, text: str, resource: str) -> Iterator[_Step | _L
                     yield _Step(name, op, data + _LINE_FEED, 0.0)
 
 
-def _of_io_trace(source: Path, text: str, resource: str) -> Iterator[_Step]:
+def _of_io_trace(source: Path, text: str, resource: str) -> Iterator[_Step | _LeftOut]:
     sessions: dict[str, str] = {}
     for number, name, rest, time_s, status in _calls(source, text):
-        if name in ("viOpen", "viOpenDefaultRM", "viClose") or name not in ("viWrite", "viRead"):
+        op, polled = _OF_TRACE.get(name), _BYTE.search(rest)
+        # a time-out tells no byte; a poll that went well says which it was
+        if name in _NOT_HELD or (op == "stb" and polled is None and status >= 0):
+            yield _LeftOut(int(number))
+            continue
+        if op is None:
+            continue
+        known = _RESOURCE.match(rest)
+        session = rest.partition(",")[0].strip()
+        place = known["name"] if known else sessions.setdefault(session, f"GPIB0::{len(sessions) + 1}::INSTR")
+        if op not in ("w", "r"):
+            value = int(polled["value"]) if polled is not None and op == "stb" else None
+            yield _Step(resource or place, op, b"", time_s, status, value)
             continue
         buffer = _BUFFER.search(rest)
         if buffer is None:
@@ -162,10 +183,7 @@ def _of_io_trace(source: Path, text: str, resource: str) -> Iterator[_Step]:
             )
         if data.endswith(b"."):
             data = data[:-1] + _LINE_FEED
-        known = _RESOURCE.match(rest)
-        session = rest.partition(",")[0].strip()
-        place = known["name"] if known else sessions.setdefault(session, f"GPIB0::{len(sessions) + 1}::INSTR")
-        yield _Step(resource or place, "w" if name == "viWrite" else "r", data, time_s, status)
+        yield _Step(resource or place, op, data, time_s, status)
 
 
 def _calls(source: Path, text: str) -> Iterator[tuple[str, str, str, float, int]]:

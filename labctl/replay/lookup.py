@@ -19,32 +19,45 @@ class _Reads:
 
     def __init__(self, code: str) -> None:
         self.places = array(code)
+        # seconds after the answer before it in the file, whoever gave that
+        self.gaps = array("f")
         self.begins = bytearray()
-        self._next = self._last = 0
+        self._next = self._last = self._turn = 0
 
-    def note(self, place: int, *, is_first: bool) -> None:
+    def note(self, place: int, gap_s: float | None, *, is_first: bool) -> None:
         self.places.append(place)
         self.begins.append(is_first)
+        if gap_s is not None:
+            self.gaps.append(gap_s)
 
-    def take(self) -> list[int]:
-        """Return the reads of the next answer; the last answer stands for all that come later."""
+    def begin(self) -> None:
+        """Turn to the reads of the next answer; the last answer stands for all that come later."""
         if self._next < len(self.places):
             self._last = self._next
         end = self.begins.find(1, self._last + 1)
         self._next = end if end > 0 else len(self.places)
-        return self.places[self._last : self._next].tolist()
+        self._turn = self._last
+
+    def turn(self) -> int:
+        """Return which read is next in this answer; -1 behind the last."""
+        if self._turn == self._next:
+            return -1
+        self._turn += 1
+        return self._turn - 1
 
 
 class Answers:
     """What each resource answered to each write.
 
-    Answers stay in the file: five bytes of memory are needed for each read, nine above 4 GB, and some hundred for each
-    different question.
+    Answers stay in the file: five bytes of memory are needed for each read, nine above 4 GB, four more where times
+    count, and some hundred for each different question, some ten for each different setting.
 
     Parameters
     ----------
     file : TrafficFile
         A whole recording, not yet read; it stays open.
+    is_paced : bool
+        Whether somebody asks how long answers took.
 
     Attributes
     ----------
@@ -54,19 +67,26 @@ class Answers:
         Recorded attributes by resource.
     """
 
-    def __init__(self, file: TrafficFile) -> None:
+    def __init__(self, file: TrafficFile, *, is_paced: bool = False) -> None:
         self.resources: set[str] = set()
         self.attributes: dict[str, dict[int, Any]] = {}
         self._file = file
         self._answers: dict[tuple[str, bytes], _Reads] = {}
+        # only their hashes: a sweep sets millions of levels
+        self._written: set[int] = set()
+        self._unrecorded = 0
+        self._first_unrecorded = ""
+        # what was written last and is not in the recording: there is no answer to it
+        self._unknown: dict[str, bytes] = {}
         # an answer is what came back in one read or in several, each with its status
-        self._waiting: dict[str, list[int]] = {}
+        self._waiting: dict[str, _Reads] = {}
         # what is left of a read that was longer than the program asks for at once
-        self._rest: dict[str, tuple[bytes, int]] = {}
+        self._rest: dict[str, tuple[bytes, int, float, float]] = {}
         self._bytes: dict[str, int] = {}
         names: dict[int, str] = {}
         written: dict[str, bytes] = {}
         is_answered: dict[str, bool] = {}
+        answered_s = 0.0
         code = "I" if file.path.stat().st_size < 1 << 32 else "Q"
         for place, one in file.located():
             if one.op == "open":
@@ -78,13 +98,15 @@ class Answers:
             name = names.get(one.session, "")
             if one.op == "w":
                 written[name], is_answered[name] = one.data, False
+                self._written.add(hash((name, one.data)))
             elif one.op == "r" and one.data and name in written:
                 key = name, written[name]
                 known = self._answers.get(key)
                 if known is None:
                     known = self._answers[key] = _Reads(code)
-                known.note(place, is_first=not is_answered[name])
-                is_answered[name] = True
+                gap_s = max(0.0, one.wall_s - answered_s) if is_paced else None
+                known.note(place, gap_s, is_first=not is_answered[name])
+                is_answered[name], answered_s = True, one.wall_s
             elif one.op == "stb":
                 self._bytes[name] = int(one.facts.get("v", 0))
 
@@ -99,22 +121,50 @@ class Answers:
         Raises
         ------
         ReplayError
-            If nothing like it was written to this resource; what was is listed.
+            If it is a question that this resource was not asked; what it was asked is listed.
         """
-        self._rest.pop(resource, None)
+        if self._rest:
+            self._rest.pop(resource, None)
+        if self._unknown:
+            self._unknown.pop(resource, None)
         known = self._answers.get((resource, data))
-        if known is None:
-            # a setting has no answer; whether it was recorded does not matter to anybody
-            self._waiting.pop(resource, None)
-            if b"?" in data or data.lstrip().startswith(b"print("):
-                asked = sorted({shown(text) for name, text in self._answers if name == resource})[:5]
-                raise ReplayError(
-                    f"{resource}: {shown(data)} was not asked when this was recorded; it was asked {', '.join(asked)} …"
-                )
+        if known is not None:
+            known.begin()
+            self._waiting[resource] = known
             return
-        self._waiting[resource] = known.take()
+        self._waiting.pop(resource, None)
+        if hash((resource, data)) in self._written:
+            return
+        if b"?" in data or data.lstrip().startswith(b"print("):
+            raise self._never_asked(resource, data)
+        self._unknown[resource] = data
+        self._first_unrecorded = self._first_unrecorded or f"{resource}: {shown(data)}"
+        self._unrecorded += 1
 
-    def answer(self, resource: str, count: int) -> tuple[bytes, int]:
+    def unrecorded(self) -> str:
+        """Say which settings were taken that the recording does not have.
+
+        Returns
+        -------
+        str
+            How many, and the first; "" where there were none.
+        """
+        if not self._unrecorded:
+            return ""
+        return (
+            f"{self._file.path}: {self._unrecorded} writes are not in the recording and had no effect, the first:"
+            f" {self._first_unrecorded}; what was answered afterwards was recorded without them; record them, too, if"
+            " they matter"
+        )
+
+    def _never_asked(self, resource: str, data: bytes) -> ReplayError:
+        asked = sorted({shown(text) for name, text in self._answers if name == resource})[:5]
+        return ReplayError(
+            f"{self._file.path}: {resource}: {shown(data)} was not asked when this was recorded; it was asked"
+            f" {', '.join(asked) or 'nothing'} …; ask what was asked then, or record this question, too"
+        )
+
+    def answer(self, resource: str, count: int) -> tuple[bytes, int, float, float]:
         """Give at most ``count`` bytes of the answer that waits.
 
         Parameters
@@ -124,25 +174,29 @@ class Answers:
 
         Returns
         -------
-        tuple of bytes and int
-            With the VISA status: a time-out where nothing waits.
+        tuple of bytes, int, float and float
+            With the VISA status, a time-out where nothing waits; with its time, unit s, and how long it came after the
+            answer before it in the recording, unit s.
 
         Raises
         ------
         ReplayError
-            If the file was changed meanwhile.
+            If the message before it is not in the recording, or the file was changed meanwhile.
         """
-        rest = self._rest.pop(resource, None)
+        rest = self._rest.pop(resource, None) if self._rest else None
         if rest is None:
-            waiting = self._waiting.get(resource)
-            if not waiting:
-                return b"", int(StatusCode.error_timeout)
-            rest = self._file.at(waiting.pop(0))
-        data, status = rest
+            known = self._waiting.get(resource)
+            turn = -1 if known is None else known.turn()
+            if known is None or turn < 0:
+                if resource in self._unknown:
+                    raise self._never_asked(resource, self._unknown[resource])
+                return b"", int(StatusCode.error_timeout), 0.0, 0.0
+            rest = *self._file.at(known.places[turn]), known.gaps[turn] if known.gaps else 0.0
+        data, status, now_s, gap_s = rest
         if len(data) > count:
-            self._rest[resource] = data[count:], status
-            return data[:count], int(StatusCode.success_max_count_read)
-        return data, status
+            self._rest[resource] = data[count:], status, now_s, 0.0
+            return data[:count], int(StatusCode.success_max_count_read), now_s, gap_s
+        return rest
 
     def status_byte(self, resource: str) -> int:
         """Return the status byte that was recorded last.

@@ -14,8 +14,8 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from labctl.errors import ReplayError
-from labctl.replay.traffic import TrafficFile
-from labctl.replay.writing import written_bytes
+from labctl.replay.traffic import SCHEMA, TrafficFile
+from labctl.replay.writing import new_traffic_file, written_bytes
 
 __all__ = ["SECRETS", "Masked", "mask_recording"]
 
@@ -83,10 +83,11 @@ def mask_recording(source: Path, target: Path, secrets: Sequence[str] = ()) -> M
     found = _collected(source)
     names = _NameMask(found)
     try:
-        with TrafficFile(source) as file, target.open("x", encoding="ascii", newline="\n") as out:
-            out.write(json.dumps(_header(file.header, names, found)) + "\n")
+        with TrafficFile(source) as file, new_traffic_file(target, "", _header(file.header, names, found)) as out:
+            # what is not known to be whole does not become so
+            out.is_whole = not file.unfinished()
             for done in file.operations():
-                facts = {key: value for key, value in done.facts.items() if key not in ("d", "x")}
+                facts = {key: value for key, value in done.facts.items() if key not in ("d", "x", "c")}
                 for key in ("resource", "v"):
                     if isinstance(facts.get(key), str):
                         facts[key] = names.text(facts[key])
@@ -94,9 +95,7 @@ def mask_recording(source: Path, target: Path, secrets: Sequence[str] = ()) -> M
                 if "d" in done.facts or "x" in done.facts:
                     data = _without_secrets(names.data(done.data), patterns, found)
                     line = f"{line[:-1]},{written_bytes(data)}}}"
-                out.write(line + "\n")
-    except FileExistsError:
-        raise ReplayError(f"{target}: is there already; name another file") from None
+                out.write(line)
     except OSError as error:
         raise ReplayError(f"{target}: cannot be made: {error.strerror}; name another file") from error
     return found
@@ -182,4 +181,6 @@ def _header(header: Mapping[str, Any], names: _NameMask, found: Masked) -> dict[
         masked["library"] = PureWindowsPath(library).name
     if isinstance(bench, dict) and isinstance(bench.get("file"), str):
         bench["file"] = PureWindowsPath(bench["file"]).name
+    masked |= {"schema": SCHEMA}
+    masked.pop("c", None)
     return {**masked, "masked_serials": sorted({*masked.get("masked_serials", ()), *found.serials.values()})}

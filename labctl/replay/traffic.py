@@ -5,22 +5,32 @@ The header has ``schema``, ``library`` (what PyVISA was asked for), ``created_ut
 masked, ``masked_serials`` (the serial numbers that stand for others). A line has ``op``,
 ``s`` (number of the session), ``t`` (wall time since the start, s), ``r`` (rack time, s, where there is a rack clock),
 ``st`` (VISA status, left out for success) and what the operation needs: ``d`` bytes as text or ``x`` as base64, ``n``
-the count that a read asked for, ``resource``, ``v`` a status byte, a key or a value.
+the count that a read asked for, ``resource``, ``v`` a status byte, a key or a value. From schema 2 on each line, the
+header too, ends with ``c``: the CRC-32 of all bytes of the file before it. The line after the last operation is
+``{"op":"end","n":N,"c":C}`` with the number of lines before it; where the recorder was killed there is none. A header
+without ``c`` says that nothing is protected.
 Not here: writing it (:mod:`labctl.replay.writing`), answering from it (:mod:`labctl.replay.answering`).
 """
 
 import json
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
+from functools import partial
+from os import SEEK_END
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple
 
 from labctl.errors import ReplayError
+from labctl.replay.protection import CHECK, END, crc_behind, unedited
 
-__all__ = ["OPERATIONS", "SCHEMA", "Operation", "TrafficFile", "shown"]
+__all__ = ["OPERATIONS", "SCHEMA", "Operation", "TrafficFile", "shown", "shown_apart"]
 
-SCHEMA = 1
+SCHEMA = 2
+# the end line is shorter
+_END_BYTES = 128
+# characters of a message, and how many of them before a difference
+_SHOWN, _BEFORE = 80, 20
 # some hundred lines; one that is longer comes alone
 _CHUNK_BYTES = 32768
 # op, what it is
@@ -86,10 +96,15 @@ class TrafficFile:
     Attributes
     ----------
     header : Mapping of str to object
+    is_protected : bool
+        Whether a line that was changed after it was recorded is refused.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.is_protected = False
+        # CRC-32 of all bytes that were read
+        self._crc = 0
         try:
             self._file: IO[bytes] = path.open("rb")
         except OSError as error:
@@ -142,12 +157,13 @@ class TrafficFile:
         number, place = 2, self._file.tell()
         while texts := self._file.readlines(_CHUNK_BYTES):
             lines = (line for _, some in self._chunk(number, texts) for line in some)
-            for text, found in zip(texts, lines, strict=True):
+            # the end line is no operation
+            for text, found in zip(texts, lines, strict=False):
                 yield place, self.operation(number, found)
                 number += 1
                 place += len(text)
 
-    def at(self, place: int) -> tuple[bytes, int]:
+    def at(self, place: int) -> tuple[bytes, int, float]:
         """Read one line again.
 
         Parameters
@@ -157,8 +173,8 @@ class TrafficFile:
 
         Returns
         -------
-        tuple of bytes and int
-            What was written or read, and the VISA status.
+        tuple of bytes, int and float
+            What was written or read, the VISA status, and its time, of the rack where that has a clock, unit s.
 
         Raises
         ------
@@ -169,7 +185,8 @@ class TrafficFile:
         try:
             found = json.loads(self._file.readline())
             data = found.get("d")
-            return data.encode("ascii") if data is not None else b64decode(found["x"]), found.get("st", 0)
+            read = data.encode("ascii") if data is not None else b64decode(found["x"])
+            return read, found.get("st", 0), found["r"] if "r" in found else found["t"]
         except (KeyError, ValueError, AttributeError) as error:
             raise ReplayError(f"{self.path}: was changed while it was replayed ({error}); open it again") from error
 
@@ -224,28 +241,92 @@ class TrafficFile:
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise ReplayError(f"{self.path}: line {number} is no operation ({error}); correct it") from error
 
+    def unfinished(self) -> str:
+        """Say whether the end of a protected file is missing; what is read next stays what it is.
+
+        Returns
+        -------
+        str
+            What is missing, and behind which line; "" where nothing is, or where nothing is protected.
+        """
+        place = self._file.tell()
+        try:
+            self._file.seek(max(0, self._file.seek(0, SEEK_END) - _END_BYTES))
+            last = self._file.read().rstrip(b"\n").rpartition(b"\n")[2]
+            if not self.is_protected or last.startswith(END):
+                return ""
+            self._file.seek(0)
+            lines = sum(some.count(b"\n") for some in iter(partial(self._file.read, 1 << 20), b""))
+        finally:
+            self._file.seek(place)
+        return (
+            f"{self.path}: the recording has no end: line {lines} is the last whole one and no end line follows; the"
+            " program that recorded was killed or still records, or the file was cut; record it again if more is needed"
+        )
+
     def _header(self) -> Mapping[str, Any]:
-        header = self._parsed(1, self._file.readline())
+        text = self._file.readline()
+        header = self._parsed(1, text)
+        self.is_protected = "c" in header
         if not isinstance(header.get("schema"), int):
             raise ReplayError(f"{self.path}: line 1 is no header of a traffic file; name one that was recorded")
         if header["schema"] > SCHEMA:
             raise ReplayError(
                 f"{self.path}: has schema {header['schema']}, this labctl reads up to {SCHEMA}; install a newer labctl"
             )
+        if self.is_protected:
+            self._check(1, text)
         return header
 
     def _chunk(self, first: int, texts: list[bytes]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        text = b"".join(texts)
+        crc = crc_behind(text, self._crc) if self.is_protected else 0
         # many lines at once: twice as quick as one by one
-        if texts[-1].endswith(b"\n"):
+        if crc is not None and text.endswith(b"\n"):
             try:
                 found = json.loads(b"[" + b",".join(texts) + b"]")
             except ValueError:
                 found = []
             if len(found) == len(texts) and all(isinstance(one, dict) for one in found):
+                self._crc = crc
+                if found[-1].get("op") == "end":
+                    self._check_count(first + len(found) - 1, found.pop())
                 yield first, found
                 return
-        for number, text in enumerate(texts, start=first):
-            yield number, [self._parsed(number, text)]
+        for number, line in enumerate(texts, start=first):
+            # one without its end was cut, not changed
+            if self.is_protected and line.endswith(b"\n"):
+                self._check(number, line)
+            one = self._parsed(number, line)
+            if one.get("op") == "end":
+                self._check_count(number, one)
+            else:
+                yield number, [one]
+
+    def _check(self, number: int, text: bytes) -> None:
+        crc = crc_behind(text, self._crc)
+        if crc is not None:
+            self._crc = crc
+            return
+        before = unedited(text, self._crc)
+        if before is not None:
+            how = f": it says {_said(text)}, and before one byte of it was changed {_said(before)}"
+        else:
+            how = (
+                f", or one before it was taken out or put in: it says {_said(text)}, and its check,"
+                f" {_check_of(text)}, is not that of the lines up to it"
+            )
+        raise ReplayError(
+            f"{self.path}: line {number} was changed after it was recorded{how}; take the recording as it was made, or"
+            ' make it again; to replay what was changed on purpose, take "c" out of line 1'
+        )
+
+    def _check_count(self, number: int, end: Mapping[str, Any]) -> None:
+        if end.get("n") != number - 1:
+            raise ReplayError(
+                f"{self.path}: line {number} ends a recording of {end.get('n')} lines, and {number - 1} stand before"
+                " it: lines were taken out or put in; take the recording as it was made, or correct the number"
+            )
 
     def _parsed(self, number: int, text: bytes) -> dict[str, Any]:
         try:
@@ -272,7 +353,40 @@ def shown(data: bytes) -> str:
         At most 80 characters.
     """
     text = repr(data)[1:]
-    return text if len(text) <= 80 else f"{text[:76]} ..."
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]} ..."
+
+
+def shown_apart(first: bytes, second: bytes) -> tuple[str, str]:
+    """Write two texts for a message, so that it can be seen where they differ.
+
+    Parameters
+    ----------
+    first, second : bytes
+
+    Returns
+    -------
+    tuple of str and str
+        Of long ones what is before the first difference is cut.
+    """
+    shared = next((place for place, (one, two) in enumerate(zip(first, second, strict=False)) if one != two), 0)
+    cut = max(0, shared - _BEFORE) if max(len(first), len(second)) > _SHOWN else 0
+    mark = "... " if cut else ""
+    return mark + shown(first[cut:]), mark + shown(second[cut:])
+
+
+def _said(text: bytes) -> str:
+    """Tell a line: what was done and with what, or as it stands."""
+    try:
+        found = json.loads(text)
+        words = found.get("d", found.get("v", found.get("resource")))
+        return f"{OPERATIONS[found['op']]} {words!r}" if words is not None else shown(text.rstrip())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return shown(text.rstrip())
+
+
+def _check_of(text: bytes) -> str:
+    check = text.rpartition(CHECK)[2].rstrip(b"}\n")
+    return check.decode() if CHECK in text and check.isdigit() else "which is missing"
 
 
 def _unknown(op: object) -> str:

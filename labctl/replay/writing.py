@@ -17,6 +17,7 @@ from typing import Any
 from weakref import ref
 
 from labctl.errors import ReplayError
+from labctl.replay.protection import checked
 from labctl.replay.traffic import SCHEMA
 
 __all__ = ["TrafficWriter", "new_traffic_file", "written_bytes"]
@@ -28,6 +29,8 @@ _SOME_BYTES = 1 << 16
 
 class TrafficWriter:
     """Writes a traffic file; what is older than a fifth of a second is with the system, also where nothing follows.
+
+    Each line ends with its check, and the last one, which only :meth:`close` writes, with their number.
 
     Where the system does not take it, as on a full disk, it is kept and tried again. The program hears of it in one of
     the next operations, or when it closes the file.
@@ -47,6 +50,8 @@ class TrafficWriter:
     ----------
     header : dict of str to object
         Written with the first operation; facts may be added until then.
+    is_whole : bool
+        Whether the file gets an end line; taken from one whose lines come from a recording that has none.
 
     Raises
     ------
@@ -75,8 +80,11 @@ class TrafficWriter:
             "versions": {name: version(name) for name in ("labctl", "pyvisa")},
             **facts,
         }
-        self._is_begun = False
+        self.is_whole = True
+        self._is_begun = self._has_end = False
         self._pending = b""
+        # CRC-32 of every byte that was put into words, and how many lines they are
+        self._crc = self._lines = 0
         self._waiting: list[tuple[str, int, float, float | None, int, bytes | None, str]] = []
         self._last_s = self._start_s = time.monotonic()
         # whoever writes out: the program, or the thread that does so where the program pauses
@@ -117,17 +125,18 @@ class TrafficWriter:
         """
         return _microseconds(self._last_s - self._start_s)
 
-    def write(self, lines: str) -> None:
-        """Write lines that were not just noted, behind the header.
+    def write(self, line: str) -> None:
+        """Write a line that was not just noted, behind the header.
 
         Parameters
         ----------
-        lines : str
+        line : str
+            A JSON object, without line end.
         """
         if not self._is_begun:
             self._begin()
         with self._lock:
-            self._pending += lines.encode("ascii")
+            self._pend([line[:-1]])
             if len(self._pending) > _SOME_BYTES:
                 self._write_out()
 
@@ -138,12 +147,18 @@ class TrafficWriter:
                 self._write_out()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left, and the end line."""
         self._is_ended.set()
         if not self._is_begun:
             self._begin()
         with self._lock:
+            if self._file.closed:
+                return
             self._write_out()
+            if self.is_whole and not self._has_end:
+                self._pend([f'{{"op":"end","n":{self._lines}'])
+                self._has_end = True
+                self._write_out()
             self._file.close()
 
     def _write_out(self) -> None:
@@ -156,14 +171,20 @@ class TrafficWriter:
             said = f',"st":{int(status)}' if status else ""
             words = "" if data is None else f",{written_bytes(data)}"
             wall_s = _microseconds(now_s - start_s)
-            lines.append(f'{{"op":"{op}","s":{session},"t":{wall_s!r}{rack}{said}{words}{rest}}}\n')
-        self._pending += "".join(lines).encode("ascii")
+            lines.append(f'{{"op":"{op}","s":{session},"t":{wall_s!r}{rack}{said}{words}{rest}')
+        self._pend(lines)
         del self._waiting[: len(waiting)]
         while self._pending:
             self._pending = self._pending[self._file.write(self._pending) :]
 
+    def _pend(self, lines: list[str]) -> None:
+        """Let lines, without their last brace, wait for the system."""
+        text, self._crc = checked(lines, self._crc)
+        self._lines += len(lines)
+        self._pending += text
+
     def _begin(self) -> None:
-        self._pending = (json.dumps(self.header) + "\n").encode("ascii")
+        self._pend([json.dumps(self.header)[:-1]])
         self._is_begun = True
 
 
@@ -192,6 +213,9 @@ def new_traffic_file(path: Path, library: str, facts: Mapping[str, Any]) -> Iter
     writer = TrafficWriter(path, library, facts)
     try:
         yield writer
+    except BaseException:
+        writer.is_whole = False
+        raise
     finally:
         writer.close()
 

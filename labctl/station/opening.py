@@ -10,7 +10,7 @@ from typing import Any
 
 import pyvisa
 
-from labctl.errors import InstrumentError, LabError, StationError
+from labctl.errors import InstrumentError, LabError, ReplayError, StationError
 from labctl.roles import Identity
 from labctl.station.ownership import Ownership
 from labctl.station.station_file import RECORDED, InstrumentEntry, StationFile
@@ -108,7 +108,7 @@ def open_rack(content: StationFile, served: Mapping[str, Any] | None = None) -> 
 
 
 def collect_failure(failures: list[str], key: str, action: Callable[[str], None]) -> None:
-    """Do something with one instrument; note the error of labctl that comes of it.
+    """Do something with one instrument; note the error of labctl that comes of it, unless a recording answers for it.
 
     Parameters
     ----------
@@ -118,9 +118,16 @@ def collect_failure(failures: list[str], key: str, action: Callable[[str], None]
         Of the instrument.
     action : callable
         Takes the key.
+
+    Raises
+    ------
+    ReplayError
+        If the recording has no more to say: no instrument is involved, and the others say the same.
     """
     try:
         action(key)
+    except ReplayError:
+        raise
     except LabError as error:
         failures.append(str(error))
 
@@ -151,6 +158,8 @@ def _connect(
     name = f"{key} ({classes[key].__name__})"
     try:
         return classes[key](entry.resource, name=name, visa_library=manager.visalib)
+    except ReplayError:
+        raise
     # pyvisa-py raises plain Exceptions when it cannot connect
     except Exception as error:
         raise InstrumentError(

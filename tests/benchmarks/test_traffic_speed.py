@@ -20,6 +20,8 @@ import pyvisa
 from pyvisa.constants import StatusCode
 
 from labctl.replay.answering import ReplayLibrary
+from labctl.replay.traffic import TrafficFile
+from labctl.replay.writing import new_traffic_file
 
 pytestmark = pytest.mark.slow
 
@@ -100,12 +102,19 @@ def cpu_s(smu, count):
     return (time.process_time() - begun) / count
 
 
-def test_strict_replay_takes_little_more_than_pyvisa_itself(tmp_path):
+@pytest.mark.parametrize("option", ["", "?lenient"])
+@pytest.mark.parametrize("is_protected", [False, True])
+def test_replay_takes_little_more_than_pyvisa_itself(option, is_protected, tmp_path):
     each, turns = 10_000, 8
     path = written(tmp_path / "t.jsonl", each * turns, QUESTION, "1.23456e-06")
     with path.open("a") as file:
         file.write('{"op":"close","s":1,"t":0.0}\n')
-    manager, smu = opened(f"{path}@replay")
+    if is_protected:
+        with TrafficFile(path) as file, new_traffic_file(tmp_path / "p.jsonl", "@py", {"rack_clock": True}) as out:
+            for done in file.operations():
+                out.write(json.dumps(dict(done.facts), separators=(",", ":")))
+        path = tmp_path / "p.jsonl"
+    manager, smu = opened(f"{path}{option}@replay")
     library, nothing = smu.visalib, Nothing(f"{path}?paced")
     nothing._last_status_in_session = {}
     replayed, bare = [], []
@@ -117,7 +126,8 @@ def test_strict_replay_takes_little_more_than_pyvisa_itself(tmp_path):
     smu.visalib = library
     manager.close()
     ratio = min(replayed) / min(bare)
-    print(f"\nreplay {1 / min(replayed):,.0f} questions/s, PyVISA alone {1 / min(bare):,.0f}, ratio {ratio:.2f}")
+    print(f"\n{option or 'strict'} {'with checks' if is_protected else 'without'}:")
+    print(f"replay {1 / min(replayed):,.0f} questions/s, PyVISA alone {1 / min(bare):,.0f}, ratio {ratio:.2f}")
     assert ratio < MOST_OF_PYVISA
 
 

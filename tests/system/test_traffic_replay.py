@@ -68,8 +68,20 @@ def test_replayed_run_has_the_rows_of_the_recorded_one_when_the_bench_is_gone(se
 
     refused = labctl("run", *RUN, "-s", replaying)
     assert refused.code == 3
+    assert f"line {number} was changed after it was recorded: it says write {edited[:20]!r}"[:-1] in refused.err
+    assert f"before one byte of it was changed write {written[:20]!r}"[:-1] in refused.err
+    # nothing is connected: neither a power cable nor an output is to be looked after
+    assert "check power" not in refused.err
+    assert "NOT VERIFIED OFF" not in refused.err
+
+    # what was changed on purpose is replayed as it stands
+    lines[0] = re.sub(r',"c":\d+', "", lines[0])
+    Path("traffic.jsonl").write_text("".join(lines))
+    refused = labctl("run", *RUN, "-s", replaying)
+    assert refused.code == 3
     assert f"line {number}: the recording writes {edited[:20]!r}"[:-1] in refused.err
     assert f"got {written[:20]!r}"[:-1] in refused.err
+    assert "NOT VERIFIED OFF" not in refused.err
 
 
 def test_recording_is_refused_when_the_file_exists(homes, labctl):

@@ -3,6 +3,7 @@ the bench itself, whose own recording has none.
 """
 
 import json
+import re
 
 import pytest
 import pyvisa
@@ -34,9 +35,18 @@ def recording(tmp_path):
     return path
 
 
+def checked(path, resources):
+    manager = pyvisa.ResourceManager(LIBRARY)
+    try:
+        return check_recording(path, manager, resources)
+    finally:
+        manager.close()
+
+
 def changed(path, mark, change):
-    """Change the first answer behind a written text."""
+    """Change the first answer behind a written text, on purpose: the recording is unprotected then."""
     lines = path.read_text().splitlines(keepends=True)
+    lines[0] = re.sub(r',"c":\d+', "", lines[0])
     place = next(n for n, line in enumerate(lines) if '"op":"w"' in line and mark in line) + 1
     while '"op":"r"' not in lines[place]:
         place += 1
@@ -48,7 +58,7 @@ def changed(path, mark, change):
 
 
 def test_bench_agrees_with_its_own_recording(recording):
-    found = check_recording(recording, LIBRARY, {})
+    found = checked(recording, {})
     assert found.compared == 6
     assert found.differences == ()
 
@@ -65,16 +75,67 @@ def test_bench_agrees_with_its_own_recording(recording):
 )
 def test_difference_is_named_by_kind_and_line(recording, mark, change, kind):
     line = changed(recording, mark, change)
-    found = check_recording(recording, LIBRARY, {SMU: SMU})
+    found = checked(recording, {SMU: SMU})
     assert [(one.kind, one.line) for one in found.differences] == [(kind, line)]
 
 
 def test_other_number_is_no_difference(recording):
     changed(recording, "measure", lambda one: one.update(d="-3.33333e-09\n"))
-    assert check_recording(recording, LIBRARY, {}).differences == ()
+    assert checked(recording, {}).differences == ()
 
 
 def test_recording_without_any_known_instrument_is_refused(recording):
-    recording.write_text(recording.read_text().replace("2636B", "1234X"))
+    recording.write_text(re.sub(r',"c":\d+', "", recording.read_text()).replace("2636B", "1234X"))
     with pytest.raises(ReplayError, match=f"nothing in it can be compared.*{SMU.replace('.', '[.]')}"):
-        check_recording(recording, LIBRARY, {})
+        checked(recording, {})
+
+
+def test_identity_among_other_answers_is_compared_by_maker_and_model(tmp_path):
+    """As the drivers ask; the serial number is masked, the firmware another one, and a quoted semicolon is no end."""
+    path = tmp_path / "t.jsonl"
+    manager = pyvisa.ResourceManager("record:" + str(path) + ">single-device@labctl@labctl")
+    smu = manager.open_resource(SMU, read_termination="\n", write_termination="\n")
+    answer = smu.query("*ESE 1;*ESE?;*IDN?")
+    smu.query(":SYST:ERR?;*IDN?")
+    manager.close()
+    who = answer.partition(";")[2]
+    text = re.sub(r',"c":\d+', "", path.read_text())
+    for other, kinds in (
+        ("KEITHLEY INSTRUMENTS,MODEL 2450,X,1.0", []),
+        ("KEITHLEY INSTRUMENTS,MODEL 2460,1,1", ["words"]),
+    ):
+        path.write_text(text.replace(who, other))
+        manager = pyvisa.ResourceManager("single-device@labctl")
+        found = check_recording(path, manager, {SMU: SMU})
+        manager.close()
+        assert [one.kind for one in found.differences] == 2 * kinds
+    assert found.compared == 2
+
+
+def test_write_that_failed_on_one_side_only_is_listed_as_are_locks_and_service_requests(recording):
+    lines = recording.read_text().splitlines()
+    lines[0] = re.sub(r',"c":\d+', "", lines[0])
+    number = next(n for n, line in enumerate(lines) if "limiti" in line)
+    lines[number] = lines[number].replace('"d":', '"st":-1073807298,"d":')
+    # the answer to what was not written
+    del lines[number + 1]
+    last = max(n for n, line in enumerate(lines) if '"op":"stb"' in line)
+    time = re.search(r'"t":[^,]*,"r":[^,]*', lines[last])[0]
+    more = [("lock", ',"v":""'), ("unlock", ""), ("unlock", ""), ("wait", "")]
+    lines[last + 1 : last + 1] = [f'{{"op":"{op}","s":1,{time}{rest}}}' for op, rest in more]
+    recording.write_text("\n".join(line for line in lines if '"op":"end"' not in line) + "\n")
+    found = checked(recording, {})
+    errors = [(one.line, one.message, one.recorded, one.simulated) for one in found.differences if one.kind == "error"]
+    assert errors == [
+        (number + 1, "'print(smua.source.limiti)\\n'", "error_io", "done"),
+        # given up twice; nobody asks for service
+        (last + 4, "unlock", "done", "error_session_not_locked"),
+        (last + 5, "wait for a service request", "done", "error_timeout"),
+    ]
+
+
+def test_recording_is_not_sent_to_what_is_no_simulated_bench(recording):
+    manager = pyvisa.ResourceManager("@py")
+    with pytest.raises(ReplayError, match="never sent to real instruments"):
+        check_recording(recording, manager, {SMU: SMU})
+    manager.close()

@@ -251,6 +251,29 @@ def test_io_trace_keeps_the_status(text, tmp_path):
     assert operations[2].status == pyvisa.constants.StatusCode.success_termination_character_read
 
 
+def test_io_trace_keeps_device_clear_serial_poll_and_trigger_and_counts_what_it_cannot_keep(tmp_path):
+    """VPP-4.3: viClear, viReadSTB and viAssertTrigger are operations of a recording; viLock needs a key."""
+    calls = [
+        ("viClear (GPIB0::22::INSTR (0x00A1))", "0 (VI_SUCCESS)"),
+        ("viReadSTB (GPIB0::22::INSTR (0x00A1), 80 (0x50))", "0 (VI_SUCCESS)"),
+        ("viReadSTB (GPIB0::22::INSTR (0x00A1), 0 (0x0))", "0xBFFF0015 (VI_ERROR_TMO)"),
+        ("viReadSTB (GPIB0::22::INSTR (0x00A1))", "0 (VI_SUCCESS)"),
+        ("viAssertTrigger (GPIB0::22::INSTR (0x00A1), 0 (0x0))", "0 (VI_SUCCESS)"),
+        ("viLock (GPIB0::22::INSTR (0x00A1), 1 (0x1), 2000 (0x7D0))", "0 (VI_SUCCESS)"),
+        ("viGetAttribute (GPIB0::22::INSTR (0x00A1), 0x3FFF001A, 2000 (0x7D0))", "0 (VI_SUCCESS)"),
+    ]
+    more = "".join(
+        f"\n{number}.  {call}\n> Start Time: 14:35:13.000       Call Duration: 00:00:00.001\n> Status: {status}\n"
+        for number, (call, status) in enumerate(calls, start=4)
+    )
+    count, _, operations, _ = imported(tmp_path, "io-trace", IO_TRACE + more)
+    done = [(one.op, one.facts.get("v"), one.status) for one in operations[3:-1]]
+    assert done == [("clear", None, 0), ("stb", 80, 0), ("stb", 0, -1073807339), ("trigger", None, 0)]
+    assert count.steps == 6
+    # the poll without a byte, and the lock
+    assert count.left_out == (7, 9)
+
+
 @pytest.mark.parametrize("text", CASSETTES)
 def test_cassette_becomes_a_recording_that_is_replayed(text, tmp_path):
     _, _, operations, target = imported(tmp_path, "scpi-replay", text)

@@ -9,7 +9,7 @@ import pyvisa
 
 from labctl.errors import ReplayError
 from labctl.replay.masking import mask_recording
-from labctl.replay.traffic import TrafficFile
+from labctl.replay.traffic import SCHEMA, TrafficFile
 from labctl.replay.writing import TrafficWriter
 
 USB = "USB0::0x05E6::0x2450::04412345::INSTR"
@@ -80,7 +80,7 @@ def test_folder_of_any_system_is_left_out(folder, tmp_path):
     writer = TrafficWriter(tmp_path / "t.jsonl", f"{folder}bench.toml@labctl", {"bench": {"file": f"{folder}b.toml"}})
     writer.close()
     mask_recording(tmp_path / "t.jsonl", tmp_path / "m.jsonl")
-    header = json.loads((tmp_path / "m.jsonl").read_text())
+    header = json.loads((tmp_path / "m.jsonl").read_text().splitlines()[0])
     assert (header["library"], header["bench"]["file"]) == ("bench.toml@labctl", "b.toml")
 
 
@@ -118,8 +118,29 @@ def test_masked_recording_is_replayed(masked):
 
 def test_file_that_is_there_and_pattern_that_is_none_are_refused(tmp_path):
     source = recorded(tmp_path / "t.jsonl")
-    with pytest.raises(ReplayError, match="is there already"):
+    with pytest.raises(ReplayError, match="never written over"):
         mask_recording(source, source)
     with pytest.raises(ReplayError, match="no regular expression"):
         mask_recording(source, tmp_path / "m.jsonl", ["("])
-    assert json.loads(source.read_text().splitlines()[0])["schema"] == 1
+    assert json.loads(source.read_text().splitlines()[0])["schema"] == SCHEMA
+
+
+def test_masked_copy_is_protected_and_has_an_end_only_when_the_recording_has_one(tmp_path):
+    source = recorded(tmp_path / "t.jsonl")
+    cut = tmp_path / "cut.jsonl"
+    cut.write_text("".join(source.read_text().splitlines(keepends=True)[:-1]))
+    ends = []
+    for path in (source, cut):
+        target = tmp_path / f"masked_{path.name}"
+        mask_recording(path, target)
+        with TrafficFile(target) as file:
+            assert file.is_protected
+            ends.append(file.unfinished())
+            # every check fits
+            assert len(list(file.operations())) == len(source.read_text().splitlines()) - 2
+        text = target.read_text()
+        target.write_text(text.replace('"Maker', '"Faker', 1).replace("Maker,", "Faker,", 1))
+        with TrafficFile(target) as file, pytest.raises(ReplayError, match="was changed after it was recorded"):
+            list(file.operations())
+    assert ends[0] == ""
+    assert "no end: line" in ends[1]
