@@ -130,8 +130,10 @@ class DieIndex:
                 is_whole, is_first = self._read(path, stamps[path], upto), False
         return 0
 
-    def find_die(self, station: str, sample: str, shape: tuple[int, int]) -> Die | None:
+    def find_die(self, station: str, sample: str, shape: tuple[int, int], *, bench: str | None = None) -> Die | None:
         """Find the die that was measured last on a station, else the last of that sample anywhere.
+
+        A simulated die and a real one of the same name are different dies, and so are those of two benches.
 
         Parameters
         ----------
@@ -141,6 +143,8 @@ class DieIndex:
             Name of the sample.
         shape : (int, int)
             Rows and columns.
+        bench : str, optional
+            Name of the simulated bench in process that the station has; empty: its rack is real; left out: not known.
 
         Returns
         -------
@@ -148,13 +152,15 @@ class DieIndex:
             None where there is no run on such a die.
         """
         rows = self._connection.execute(
-            "SELECT die FROM run WHERE die IS NOT NULL GROUP BY die"
-            " ORDER BY max(CASE WHEN station = ? THEN started_utc ELSE '' END) DESC, max(started_utc) DESC",
+            "SELECT die, max(CASE WHEN station = ? THEN started_utc ELSE '' END) AS here_utc FROM run"
+            " WHERE die IS NOT NULL GROUP BY die ORDER BY here_utc DESC, max(started_utc) DESC",
             (station,),
         )
-        for (text,) in rows:
+        for text, here_utc in rows:
             die = Die(**json.loads(text))
-            if (die.sample, die.rows, die.columns) == (sample, *shape):
+            # a station knows its bench by the name of a file, too
+            is_there = bench is None or bench == die.bench or (bool(here_utc) and bool(bench) == die.simulated)
+            if is_there and (die.sample, die.rows, die.columns) == (sample, *shape):
                 return die
         return None
 

@@ -4,9 +4,9 @@ Not here: the maps and their rules (:mod:`labctl.analysis.die_maps`), which runs
 (:mod:`labctl.analysis.die_index`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -82,12 +82,18 @@ class Die:
         return bool(self.bench)
 
 
-def die_of(run: Run) -> Die | None:
+class _Headed(Protocol):
+    @property
+    def header(self) -> Mapping[str, Any]: ...
+
+
+def die_of(run: _Headed) -> Die | None:
     """Tell which die a run was made on.
 
     Parameters
     ----------
     run : Run
+        Or whatever else has the header of one, such as a follower.
 
     Returns
     -------

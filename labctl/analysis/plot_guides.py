@@ -105,8 +105,11 @@ def timing_window(view: RunView, lines: Sequence[Line]) -> list[Line]:
             continue
         # no further than the data: at 0 the law says much that nobody measured
         distance_s = np.linspace(own.min(), own.max(), 101)
-        law = f"{label}: {100.0 * amplitude:.3g} %, τ {1e3 * time_s:.3g} ms"
-        guides.append(Line(law, sign * distance_s, amplitude * np.exp(-distance_s / time_s), is_guide=True))
+        # older runs tell the amplitude at distance 0
+        nearest_s = view.results.get(f"{name}_nearest_time", 0.0)
+        law = f"{label}: {100.0 * amplitude:.3g} % at {1e3 * nearest_s:.3g} ms, τ {1e3 * time_s:.3g} ms"
+        change = amplitude * np.exp((nearest_s - distance_s) / time_s)
+        guides.append(Line(law, sign * distance_s, change, is_guide=True))
     return guides
 
 

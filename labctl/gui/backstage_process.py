@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import IO, Any
 
 from labctl.errors import LabError
+from labctl.gui.slots import sentence_of
 
 __all__ = ["main"]
 
@@ -89,10 +90,10 @@ def _answer(question: dict[str, Any], answers: IO[str], look: Any, dropped: set[
             last, is_first = part, False
         _write(answers, {"id": number, "ok": True, "answer": last})
     except (LabError, ValueError, OSError) as error:
-        _write(answers, {"id": number, "ok": False, "error": str(error)})
+        _write(answers, {"id": number, "ok": False, "error": sentence_of(error)})
     except Exception as error:  # the boundary of the process: the window must get an answer
         log.exception("%s", question["what"])
-        _write(answers, {"id": number, "ok": False, "error": f"{type(error).__name__}: {error}"})
+        _write(answers, {"id": number, "ok": False, "error": sentence_of(error)})
 
 
 def _write(answers: IO[str], answer: dict[str, Any]) -> None:

@@ -3,24 +3,26 @@
 Panels do not know each other; they change the desk and hear of changes by its signals. Not here: widgets.
 """
 
-import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QObject, QProcess, QSettings, QTimer, Signal
+from qtpy.QtCore import QObject, QSettings, QTimer, Signal
 
 from labctl.errors import LabError
 from labctl.gui.backstage import Backstage
+from labctl.gui.commands import Commands
 from labctl.gui.feed import RunFeed
 from labctl.gui.slots import guarded_slot
 from labctl.gui.theme import SCHEMES, Theme
 from labctl.home import labctl_home
 from labctl.replay.playing import RunPlayer
+from labctl.run.queue.store import FILE_NAME
+from labctl.store.spool import spool_of
 
-__all__ = ["Cell", "Desk", "Finished", "StationFacts"]
+__all__ = ["Cell", "Desk", "StationFacts"]
 
 Cell = tuple[int, int]
 _LOOK_MS = 1000
@@ -60,23 +62,6 @@ class StationFacts:
     wiring: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A command that ended.
-
-    Attributes
-    ----------
-    code : int
-        0 finished, 2 wrong arguments or configuration, 3 failed, 4 aborted.
-    out, error : str
-        What it printed.
-    """
-
-    code: int
-    out: str
-    error: str
-
-
 class Desk(QObject):
     """What all panels share.
 
@@ -98,7 +83,7 @@ class Desk(QObject):
     feed_changed : Signal of RunFeed or None
         Another run is watched.
     runs_changed : Signal
-        Files in the data root came, went or grew; at most once a second.
+        Files in the data root, or in the spool where its runs grow, came, went or grew; at most once a second.
     parameters_offered : Signal of str, dict
         Procedure ("": the present one) and values as text for the form.
     told : Signal of str, str
@@ -117,6 +102,8 @@ class Desk(QObject):
         Item of the queue that the form is editing.
     backstage, scanner : Backstage
         Processes for quick and for slow questions.
+    commands : Commands
+        ``labctl`` commands that are under way.
     """
 
     station_changed = Signal(str)
@@ -144,7 +131,11 @@ class Desk(QObject):
         self.backstage, self.scanner = Backstage(self), Backstage(self)
         for asked in (self.backstage, self.scanner):
             asked.told.connect(self.tell)
-        self._commands: set[QProcess] = set()
+        self.commands = Commands(self)
+        # a data root that is not local has its live runs and its queue in the spool
+        self._watched = [
+            folder / name for folder in (root, spool_of(root)) for name in ("", FILE_NAME, f"{FILE_NAME}-wal")
+        ]
         self._waiting: deque[Callable[[], object]] = deque()
         self._turn = QTimer(self)
         self._turn.setSingleShot(True)
@@ -205,7 +196,8 @@ class Desk(QObject):
         path : Path or None
             Its file; None: watch nothing.
         """
-        if self.feed is not None and path is not None and self.feed.path == path and self.feed.player is None:
+        old = self.feed
+        if old is not None and path is not None and old.path == path and old.player is None and not old.trouble:
             return
         feed = None
         if path is not None:
@@ -245,7 +237,9 @@ class Desk(QObject):
         old, self.feed = self.feed, feed
         self.feed_changed.emit(feed)
         if feed is not None:
-            feed.failed.connect(lambda why: self.tell("error", why))
+            for trouble in (feed.troubled, feed.failed):
+                trouble.connect(lambda why: self.tell("error", why))
+            feed.recovered.connect(lambda: self.tell("info", f"run {feed.run_id} can be read again and is watched on"))
             # after everybody has connected: the first points are not missed
             feed.start()
         if old is not None:
@@ -298,50 +292,15 @@ class Desk(QObject):
         if not self._turn.isActive():
             self._turn.start(0)
 
-    def command(self, arguments: Sequence[str], done: Callable[[Finished], None]) -> QProcess:
-        """Start a ``labctl`` command as a process of its own, which ends with the window.
-
-        Parameters
-        ----------
-        arguments : sequence of str
-            Such as ``["report", run_id, "-o", folder]``.
-        done : callable
-            Takes what came of it, in this thread.
-
-        Returns
-        -------
-        QProcess
-            To kill it.
-        """
-        process = QProcess(self)
-        self._commands.add(process)
-
-        def ended(*_: object) -> None:
-            if process not in self._commands:
-                return
-            self._commands.discard(process)
-            out = bytes(process.readAllStandardOutput().data()).decode("utf-8", "replace")
-            error = bytes(process.readAllStandardError().data()).decode("utf-8", "replace")
-            is_clean = process.exitStatus() == QProcess.ExitStatus.NormalExit
-            process.deleteLater()
-            done(Finished(process.exitCode() if is_clean else -1, out, error))
-
-        process.finished.connect(ended)
-        process.start(sys.executable, ["-m", "labctl", *arguments])
-        return process
-
     def close(self) -> None:
-        """Let go of the run, of the processes behind the window and of commands that are not done."""
+        """Let go of the run and of the processes behind the window; commands that are not done go on without it."""
         self._looking.stop()
         self._turn.stop()
         self._waiting.clear()
         self.watch(None)
         for asked in (self.backstage, self.scanner):
             asked.close()
-        for process in list(self._commands):
-            self._commands.discard(process)
-            process.kill()
-            process.waitForFinished(1000)
+        self.commands.close()
         self.settings.sync()
 
     @guarded_slot
@@ -360,16 +319,16 @@ class Desk(QObject):
         chosen = str(self.settings.value("scheme", "system"))
         return chosen if chosen in SCHEMES else "system"
 
-    def _no_facts(self, why: str) -> None:
-        self.tell("error", why)
-
     def _look(self) -> None:
         """Notice that files came, went or grew."""
-        try:
-            files = (self.root, self.root / "queue.sqlite", self.root / "queue.sqlite-wal")
-            seen = [path.stat().st_mtime_ns if path.exists() else 0 for path in files]
-        except OSError:
-            return
+        seen = [_stamp_of(path) for path in self._watched]
         if seen != self._seen:
             self._seen = seen
             self.runs_changed.emit()
+
+
+def _stamp_of(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from labctl.errors import StoreError
+from labctl.gui.slots import sentence_of
 from labctl.replay.playing import RunPlayer
 from labctl.run.state_board import read_state
 from labctl.store.following import RunFollower
@@ -23,6 +24,8 @@ __all__ = ["ENDED", "Batch", "RunFeed", "numbers"]
 _PERIOD_MS = 50
 _SLICE_S = 0.008
 _ROWS = 1000
+_AGAIN_MS = 500
+_PATIENCE_S = 60.0
 ENDED = frozenset({"finished", "failed", "aborted", "interrupted"})
 
 
@@ -69,8 +72,14 @@ class RunFeed(QObject):
         "running", "paused", "finished", "failed", "aborted" or "interrupted".
     caught_up : Signal
         All that was in the file has been handed out.
+    troubled : Signal of str
+        The file cannot be read just now, and why; it is tried again for a minute.
+    recovered : Signal
+        It can be read again.
     failed : Signal of str
-        The file cannot be read any more, and why; nothing follows.
+        It could not be read for a minute; nothing follows, until the run is watched anew.
+    trouble : str
+        Why the file cannot be read; empty: it can.
     path : Path
     player : RunPlayer or None
     follower : RunFollower or RunPlayer
@@ -98,6 +107,8 @@ class RunFeed(QObject):
     arrays = Signal(object)
     status_changed = Signal(str)
     caught_up = Signal()
+    troubled = Signal(str)
+    recovered = Signal()
     failed = Signal(str)
 
     def __init__(self, path: Path, parent: QObject | None = None, *, player: RunPlayer | None = None) -> None:
@@ -116,7 +127,9 @@ class RunFeed(QObject):
         self.count = self.last_seq = 0
         self.points_total = 0
         self.last_progress: Any = None
+        self.trouble = ""
         self._is_behind = True
+        self._given_up_s = 0.0
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._take)
@@ -144,9 +157,12 @@ class RunFeed(QObject):
                 is_full = found.count == _ROWS
                 if not is_full or time.monotonic() >= until_s:
                     break
-        except StoreError as error:
-            self.failed.emit(str(error))
+        except (StoreError, OSError) as error:
+            self._wait_for_file(sentence_of(error))
             return
+        if self.trouble:
+            self.trouble = ""
+            self.recovered.emit()
         if is_full:
             # more waits in the file: the window gets a breath in between
             self._timer.start(1)
@@ -159,6 +175,18 @@ class RunFeed(QObject):
         else:
             # it may be resumed
             self._timer.start(20 * _PERIOD_MS)
+
+    def _wait_for_file(self, why: str) -> None:
+        """Try again later: a drive or a folder may be away for a moment."""
+        now_s = time.monotonic()
+        if not self.trouble:
+            self._given_up_s = now_s + _PATIENCE_S
+            self.trouble = why
+            self.troubled.emit(why)
+        if now_s < self._given_up_s:
+            self._timer.start(_AGAIN_MS)
+        else:
+            self.failed.emit(f"run {self.run_id} is not watched any more; open it again when this is mended: {why}")
 
     def _hand_out(self, found: Any) -> None:
         self.points_total = found.points_total

@@ -9,7 +9,7 @@ from qtpy.QtCore import QByteArray, QTimer
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QFileDialog, QLabel, QMainWindow, QPushButton, QToolBar, QVBoxLayout, QWidget
 
-from labctl.gui.closing import Choice, Stopping, ask_about_runs
+from labctl.gui.closing import Choice, Stopping, UnderWay, ask_about_commands, ask_about_runs, runs_under_way
 from labctl.gui.desk import Desk
 from labctl.gui.docks import PanelDocks
 from labctl.gui.log_panel import LogPanel
@@ -18,7 +18,7 @@ from labctl.gui.place_labels import PlaceLabels, station_in_words
 from labctl.gui.play_bar import PlayBar
 from labctl.gui.plots.kept_plots import forget_plots
 from labctl.gui.run_bar import RunBar
-from labctl.gui.running_runs import RunningRun, RunningRuns
+from labctl.gui.running_runs import RunningRuns
 from labctl.gui.slots import guarded_slot
 from labctl.gui.start.start_page import StartPage
 from labctl.gui.station.all_off import AllOff
@@ -189,9 +189,8 @@ class MainWindow(QMainWindow):
         self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Ask about runs under way, keep the layout, close the desk; called by Qt."""
-        runs = self._runs_under_way()
-        if runs and not self._is_closing_allowed and not self._may_close(runs):
+        """Ask about what is under way, keep the layout, close the desk; called by Qt."""
+        if not self._is_closing_allowed and not self._may_close():
             event.ignore()
             return
         self.panels.save()
@@ -201,15 +200,17 @@ class MainWindow(QMainWindow):
         self.desk.close()
         event.accept()
 
-    def _runs_under_way(self) -> list[RunningRun]:
-        """Return what runs; of the watched one the feed knows it first when it has ended."""
-        feed = self.desk.feed
-        ended = feed.run_id if feed is not None and feed.status and not feed.is_live else ""
-        return [run for run in self.running.runs if run.run_id != ended]
-
-    def _may_close(self, runs: list[RunningRun]) -> bool:
-        """Ask; a window that stops runs first closes later."""
-        choice = ask_about_runs(runs, self)
+    def _may_close(self) -> bool:
+        """Ask where there is something to ask; a window that stops runs first closes later."""
+        commands = self.desk.commands.wanted
+        if commands and not ask_about_commands(commands, self):
+            return False
+        try:
+            runs = runs_under_way(self.desk)
+        except OSError:
+            # the drive is away: what was known before must do
+            runs = [UnderWay(run.as_words(), run.path, run.run_id) for run in self.running.runs]
+        choice = ask_about_runs(runs, self) if runs else Choice.KEEP
         if choice is Choice.STOP:
             self._stopping = Stopping(runs, self.desk, self)
             self._stopping.stopped.connect(self.close_unasked)

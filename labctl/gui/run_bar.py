@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSize
 
 from labctl.gui.desk import Desk
 from labctl.gui.feed import RunFeed
+from labctl.gui.queue.words import PAUSE_HINT
 from labctl.gui.running_runs import RunningRun, RunningRuns
 from labctl.gui.slots import guarded_slot
 from labctl.run.mailbox import ask_run
@@ -150,11 +151,7 @@ class RunBar(QWidget):
             self.name_label.setText(f"{replay}{feed.procedure} on {feed.header.get('station', '')}")
             self.name_label.setToolTip(feed.title)
         self.pause_button.setText("&Continue" if self._is_paused() else "&Pause")
-        self.pause_button.setToolTip(
-            "Let the run go on"
-            if self._is_paused()
-            else "Hold the run before its next stimulus; outputs stay as they are"
-        )
+        self.pause_button.setToolTip("Let the run go on" if self._is_paused() else PAUSE_HINT)
         for button, asked in ((self.pause_button, ("pause", "continue")), (self.abort_button, ("abort",))):
             button.setEnabled(self._asked not in asked and self._asked != "abort")
         if self._asked:

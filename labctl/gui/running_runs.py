@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject, Signal
 from labctl.gui.desk import Desk
 from labctl.gui.slots import guarded_slot
 
-__all__ = ["RunningRun", "RunningRuns"]
+__all__ = ["RunningRun", "RunningRuns", "run_in_words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,22 @@ class RunningRun:
         -------
         str
         """
-        return f"{self.procedure} on {self.station}{' (simulated)' if self.simulated else ''}"
+        return run_in_words(self.procedure, self.station, simulated=self.simulated)
+
+
+def run_in_words(procedure: str, station: str, *, simulated: bool) -> str:
+    """Name a run for people.
+
+    Parameters
+    ----------
+    procedure, station : str
+    simulated : bool
+
+    Returns
+    -------
+    str
+    """
+    return f"{procedure} on {station}{' (simulated)' if simulated else ''}"
 
 
 class RunningRuns(QObject):

@@ -3,6 +3,7 @@
 Not here: where the sentences are shown (:mod:`labctl.gui.log_panel`).
 """
 
+import errno
 import functools
 import inspect
 import logging
@@ -14,6 +15,14 @@ from labctl.errors import LabError
 __all__ = ["guarded_slot", "sentence_of"]
 
 P = ParamSpec("P")
+_REMEDIES = {
+    errno.ENOENT: "bring it back, or choose another place",
+    errno.EACCES: "choose another place, or let its owner give you the right to it",
+    errno.EPERM: "choose another place, or let its owner give you the right to it",
+    errno.EROFS: "choose a place that can be written",
+    errno.ENOSPC: "make room on that drive, and try again",
+    errno.EDQUOT: "make room in your share of that drive, and try again",
+}
 
 
 def guarded_slot(slot: Callable[P, object]) -> Callable[P, None]:
@@ -56,16 +65,26 @@ def sentence_of(error: BaseException) -> str:
     Returns
     -------
     str
-        One line.
+        One line, with a remedy.
     """
     words = " ".join(str(error).split())
-    if isinstance(error, LabError | ValueError | OSError) and words:
+    if isinstance(error, LabError | ValueError) and words:
         return words
+    if isinstance(error, OSError) and words:
+        return _of_system(error, words)
     kind = type(error).__name__
     return (
         f"this part of the window failed ({kind}: {words or 'no further words'}); runs are not touched by it, "
         "the log holds the details; try again, and report it if it comes back"
     )
+
+
+def _of_system(error: OSError, words: str) -> str:
+    """Say of an error of the operating system where it is and what to do, without its number."""
+    remedy = _REMEDIES.get(error.errno or 0, "check the drive and the folder, and try again")
+    if error.filename is None or not error.strerror:
+        return f"{words}; {remedy}"
+    return f"{error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}; {remedy}"
 
 
 def _report(error: Exception, slot: Callable[..., object], owner: object) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from labctl.errors import RunError, StoreError
 from labctl.run.live import live_runs
 from labctl.run.mailbox import ask_run
+from labctl.run.queue.schema import queue_folder
 from labctl.run.queue.store import FILE_NAME, RunQueue
 from labctl.store import Run
 
@@ -35,10 +36,11 @@ def stop_runs(root: Path, station: str | None = None, *, by: str = "") -> list[R
     list of Run
         Those that were asked, or had ended that moment.
     """
-    if (root / FILE_NAME).exists():
-        # a queue that cannot be written must not keep the runs from being stopped
-        with contextlib.suppress(StoreError), RunQueue(root) as queue:
-            queue.hold(_HELD)
+    # a queue that cannot be written must not keep the runs from being stopped
+    with contextlib.suppress(StoreError):
+        if (queue_folder(root) / FILE_NAME).exists():
+            with RunQueue(root) as queue:
+                queue.hold(_HELD)
     runs = live_runs(root, station)
     for run in runs:
         with contextlib.suppress(RunError, StoreError):

@@ -98,6 +98,111 @@ def answers_here(desk, monkeypatch):
         )
 
 
+@pytest.fixture
+def loaded():
+    """Return a function in place of the import of a panel: panels are tested by themselves, and take seconds."""
+    from importlib import import_module
+    from types import SimpleNamespace
+
+    from qtpy.QtWidgets import QLabel
+
+    from labctl.gui import panels
+
+    class PlainPanel(QLabel):
+        def __init__(self, desk, parent=None):
+            super().__init__("a panel", parent)
+            self.desk = desk
+
+    def loaded(name):
+        if name == "labctl.gui.log_panel":
+            return import_module(name)
+        if name == "labctl.gui.array.array_panel":
+            raise ImportError("libthing.so.1: cannot open shared object file")
+        entry = next(entry for entry in panels.PANELS if entry.module == name)
+        return SimpleNamespace(**{entry.widget: PlainPanel})
+
+    return loaded
+
+
+@pytest.fixture
+def open_window(qtbot, root, monkeypatch, loaded):
+    """Return a function that opens a window with plain panels; it is closed at the end whatever runs."""
+    from importlib import import_module
+
+    from qtpy.QtCore import QTimer
+    from qtpy.QtWidgets import QApplication
+
+    from labctl.gui import panels
+    from labctl.gui.desk import Desk
+    from labctl.gui.main_window import MainWindow
+
+    windows = []
+    monkeypatch.setattr(panels, "import_module", loaded)
+
+    def ask(backstage, what, done, failed=None, **rest):
+        rest.pop("replaces", None)
+        subject, _, name = what.partition(".")
+        # answered in this process, a moment later
+        answer = import_module(f"labctl.gui.answers.{subject}").ANSWERS[name](**rest)
+        later = QTimer(windows[-1] if windows else backstage)
+        later.setSingleShot(True)
+        later.timeout.connect(lambda: done(answer))
+        later.start(0)
+        return 1
+
+    monkeypatch.setattr("labctl.gui.backstage.Backstage.ask", ask)
+
+    def open_one(station="", root=root):
+        desk = Desk(root)
+        window = MainWindow(desk)
+        windows.append(window)
+        desk.backstage.ask("start.stations", window.station_box._fill)
+        window.resize(1280, 800)
+        window.show()
+        window.begin(station)
+        return window
+
+    yield open_one
+    for window in windows:
+        window.close_unasked()
+        window.deleteLater()
+    QApplication.processEvents()
+
+
+@pytest.fixture
+def live_run(root):
+    """A run of this process, which lives; sealed at the end."""
+    from labctl.store import RunHeader, RunWriter, open_run
+
+    header = RunHeader("sweep_iv", ("Row", "Voltage (V)"), station="single-device", simulated=True)
+    writer = RunWriter.create(root, header)
+    writer.points([{"Row": 0, "Voltage (V)": 0.1}])
+    writer.flush()
+    yield writer
+    if open_run(writer.path).seal is None:
+        writer.seal("finished", {})
+
+
+@pytest.fixture
+def answer_question():
+    """Return a function that presses a button of the question as soon as it stands there, and notes what it said."""
+    from qtpy.QtCore import QTimer
+    from qtpy.QtWidgets import QApplication, QMessageBox
+
+    def answer(button_text, seen):
+        def look():
+            box = QApplication.activeModalWidget()
+            if not isinstance(box, QMessageBox):
+                QTimer.singleShot(20, look)
+                return
+            seen.append(f"{box.text()} {box.informativeText()}")
+            next(button for button in box.buttons() if button.text() == button_text).click()
+
+        QTimer.singleShot(0, look)
+
+    return answer
+
+
 DIE_COLUMNS = (
     "Event",
     "Row",

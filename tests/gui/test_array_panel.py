@@ -66,7 +66,8 @@ def shown_panel(desk):
 
 
 def answer(maps, runs, **more):
-    return {"maps": maps, "runs": runs, "seed": 1, "live": None, "live_seq": 0, "is_fresh": False, "socket": ""} | more
+    plain = {"seed": 1, "die": None, "live": None, "live_seq": 0, "is_fresh": False, "socket": ""}
+    return {"maps": maps, "runs": runs} | plain | more
 
 
 def block(rows, columns):

@@ -15,10 +15,11 @@ from labctl.gui.answers.desk import ANSWERS
 from labctl.gui.array import die_watch
 from labctl.gui.array.array_panel import ArrayPanel
 from labctl.home import labctl_home
-from labctl.store import Run, RunWriter
+from labctl.store import Run, RunHeader, RunWriter
 from labctl.store.following import RunFollower
 
 STATION = "tiox-32x32"
+LABELS = ("Event", "Row", "Column", "Voltage (V)", "Conductance (S)")
 
 
 def verify(row, column, conductance_s, **more):
@@ -275,6 +276,38 @@ def test_fresh_die_is_noticed_when_it_was_put_in_elsewhere(qtbot, desk, panel, m
     assert "a fresh die is in; nothing of it is measured" in panel.facts_line.text()
     assert np.isnan(panel.map.image.image).all()
     qtbot.waitUntil(lambda: panel.history.rows.rowCount() == 0, timeout=10_000)
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_run_on_the_bench_of_another_station_is_not_drawn_as_live(qtbot, desk, root, answers_here, is_known):
+    """Authority: labctl.analysis.die_state.Die: a simulated die is one of its bench, whatever its sample is called."""
+
+    def begin(station):
+        sample = {"name": "one TiOx/Al2O3 device", "rows": 1, "columns": 1}
+        facts = {"bench": {"name": station, "die_age_s": 0.0}, "seed": 1, "sample": sample}
+        writer = RunWriter.create(root, RunHeader("read_array", LABELS, (), station, True, facts))
+        writer.point(verify(0, 0, 2e-5))
+        writer.flush()
+        return writer
+
+    if is_known:
+        begin("single-device").seal("finished", {})
+    desk.station = "single-device"
+    desk._take_facts(ANSWERS["station_facts"]("single-device"))
+    panel = ArrayPanel(desk)
+    qtbot.addWidget(panel)
+    panel.show()
+    foreign = begin("single-device-2400")
+    desk.watch(foreign.path)
+    qtbot.waitUntil(lambda: panel.watch.is_read and desk.feed.count == 1 and desk.feed.status == "running")
+    assert panel.watch.live is None
+    assert "live" not in panel.facts_line.text()
+    assert panel.watch.maps.readings[0, 0] == is_known
+    foreign.seal("finished", {})
+    own = begin("single-device")
+    desk.watch(own.path)
+    qtbot.waitUntil(lambda: panel.watch.live is desk.feed)
+    own.seal("finished", {})
 
 
 @pytest.mark.slow

@@ -16,7 +16,8 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from labctl.gui.browser.browser_panel import BrowserPanel
 from labctl.gui.browser.overlay import OverlayDialog
 from labctl.gui.browser.run_columns import COLUMNS
-from labctl.gui.desk import Finished
+from labctl.gui.commands import Finished
+from labctl.run.queue.turns import Turns
 from labctl.store import ParameterRecord, Run, RunHeader, RunWriter
 from labctl.store.catalogue import Catalogue
 from labctl.store.notes import Notes, read_notes, write_notes
@@ -231,7 +232,7 @@ def test_rest_of_a_run_goes_through_the_queue_when_resumed(shown, root, desk, mo
     panel = shown()
     select(panel, path)
     asked = []
-    monkeypatch.setattr(desk, "command", lambda arguments, done: asked.append((arguments, done)))
+    monkeypatch.setattr(desk.commands, "start", lambda arguments, done, what: asked.append((arguments, done)))
     panel.buttons["resume"].click()
     ((arguments, done),) = asked
     assert arguments == ["queue", "resume", str(path), "--first", "-o", str(root)]
@@ -241,6 +242,55 @@ def test_rest_of_a_run_goes_through_the_queue_when_resumed(shown, root, desk, mo
     assert desk.sentences[-1] == ("error", "cannot be resumed: start a new run")
     done(Finished(0, "item 1", ""))
     assert raised == ["queue"]
+
+
+@pytest.fixture
+def aborted(root):
+    """A run of the queue that was aborted, and whose rest was put into the queue; its end is not noted yet."""
+    path = make_run(root, status="aborted")
+    with Turns(root) as queue:
+        queue.add("read_array", "tiox-32x32", {})
+        turn = queue.begin()
+        queue.note_run(turn, Run(path).run_id, path, simulated=True)
+        queue.add("read_array", "tiox-32x32", {}, resume_of=str(path), first=True)
+    return path, turn
+
+
+def resume(panel, path, monkeypatch):
+    monkeypatch.setattr("labctl.gui.browser.run_actions.ensure_worker", lambda root: None)
+    started = []
+    monkeypatch.setattr(panel.desk.commands, "start", lambda arguments, done, what: started.append(done))
+    select(panel, path)
+    panel.buttons["resume"].click()
+    started[0](Finished(0, "item 2", ""))
+
+
+def test_rest_of_a_run_goes_on_by_itself_when_nothing_else_waits(shown, root, desk, qtbot, aborted, monkeypatch):
+    """Authority: README, "*Resume* goes on where it stopped"; the worker holds the queue when it notes the abort."""
+    path, turn = aborted
+    panel = shown()
+    resume(panel, path, monkeypatch)
+    with Turns(root) as queue:
+        # later than the press
+        queue.end(turn, "aborted", "abort was pressed")
+        assert queue.is_held
+        qtbot.waitUntil(lambda: not queue.is_held)
+        assert queue.begin().item.resume_of == str(path)
+    assert desk.sentences[-1] == ("info", f"the rest of run {Run(path).run_id} is in the queue and is its next run")
+
+
+def test_rest_of_a_run_waits_and_says_why_when_other_runs_are_held_too(shown, root, desk, qtbot, aborted, monkeypatch):
+    path, turn = aborted
+    with Turns(root) as queue:
+        queue.end(turn, "aborted", "abort was pressed")
+        queue.add("sweep_iv", "tiox-32x32", {})
+        resume(shown(), path, monkeypatch)
+        qtbot.waitUntil(lambda: any("the rest of run" in sentence for _, sentence in desk.sentences))
+        severity, sentence = desk.sentences[-1]
+        assert severity == "warning"
+        assert "the queue is held (" in sentence
+        assert "release it in the queue panel" in sentence
+        assert queue.is_held
 
 
 def test_runs_go_to_the_trash_and_come_back_when_asked(shown, root, desk, qtbot, monkeypatch):
@@ -289,7 +339,7 @@ def test_overlay_draws_the_points_of_each_run_when_several_are_selected(shown, r
     qtbot.waitUntil(lambda: len(dialog._points) == 2, timeout=10000)
     np.testing.assert_array_equal(dialog._curves[1].getOriginalDataset()[0], np.arange(2, 6))
     asked = []
-    monkeypatch.setattr(desk, "command", lambda arguments, done: asked.append((arguments, done)))
+    monkeypatch.setattr(desk.commands, "start", lambda arguments, done, what: asked.append((arguments, done)))
     opened = []
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or True)
     dialog.compare_button.click()
@@ -327,7 +377,7 @@ def test_device_is_fitted_to_the_selected_runs(kind, family, shown, root, desk, 
     assert not panel.buttons["fit"].isEnabled()
     select(panel, *paths)
     asked = []
-    monkeypatch.setattr(desk, "command", lambda arguments, done: asked.append((arguments, done)))
+    monkeypatch.setattr(desk.commands, "start", lambda arguments, done, what: asked.append((arguments, done)))
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a, **named: (str(tmp_path / "mine"), kind))
     panel.buttons["fit"].click()
     ((arguments, done),) = asked

@@ -11,7 +11,9 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QLineEdit, QPushButton, QTreeWi
 
 from labctl.errors import LabError
 from labctl.gui.answers.form import ANSWERS
+from labctl.gui.browser.run_actions import RunActions
 from labctl.gui.form.form_panel import FormPanel
+from labctl.gui.queue.queue_panel import QueuePanel
 from labctl.run.queue.store import RunQueue
 
 STATION = "tiox-32x32"
@@ -217,6 +219,94 @@ def test_add_to_queue_holds_what_is_seen(panel, qtbot, root, desk, no_worker):
     assert item.parameters == {"set_stop": "0.9 V"}
     assert desk.editing_item is None
     assert not panel._bar.save.isVisible()
+
+
+@pytest.fixture
+def queue_panel(desk, qtbot, root, no_worker, panel):
+    """The queue beside the form, with a sweep_iv on another station."""
+    with RunQueue(root) as queue:
+        queue.add("sweep_iv", "single-device", {"cycles": "7"})
+    beside = QueuePanel(desk)
+    qtbot.addWidget(beside)
+    beside.select(1)
+    yield beside
+    beside.close()
+
+
+def items(root):
+    with RunQueue(root) as queue:
+        return [(item.procedure, item.station, item.parameters) for item in queue.items()]
+
+
+def test_values_of_an_item_on_another_station_are_shown_when_it_is_edited(panel, queue_panel, qtbot, desk):
+    """Authority: the item had 7 cycles, the form ended at the 2 that it had shown before, without a word."""
+    typed(panel, qtbot, "cycles", "2")
+    queue_panel.buttons["edit"].click()
+    settle(panel, qtbot)
+    assert desk.station == "single-device"
+    assert field(panel, "cycles").text() == "7"
+    assert panel.values() == {"cycles": "7"}
+    assert panel._verdict["refusals"] == {}
+    assert panel._bar.save.isVisible()
+    # a new run is no change of the item
+    queue_panel.buttons["add"].click()
+    assert not panel._bar.save.isVisible()
+    assert panel.values() == {"cycles": "7"}
+
+
+def test_values_of_a_run_on_another_station_are_shown_when_it_is_done_again(panel, qtbot, desk):
+    typed(panel, qtbot, "cycles", "2")
+    answer = {"procedure": "sweep_iv", "station": "single-device", "values": {"cycles": "7"}}
+    RunActions(desk)._fill_form(answer)
+    settle(panel, qtbot)
+    assert (desk.station, field(panel, "cycles").text()) == ("single-device", "7")
+    # whoever chooses another station himself keeps what he typed, until the last moment
+    desk.choose_station(STATION)
+    field(panel, "cycles").set_text("5")
+    settle(panel, qtbot)
+    assert field(panel, "cycles").text() == "5"
+
+
+def test_editing_of_an_item_ends_when_another_procedure_is_shown(panel, queue_panel, qtbot, desk, root):
+    """Authority: Save made the item of sweep_iv one of read_noise."""
+    before = items(root)
+    told = ("info", "queue item 1 is left as it was: the form shows read_noise now")
+    for show in (lambda: desk.offer("read_noise", {}), lambda: panel._chooser.choose("read_noise")):
+        desk.sentences.clear()
+        queue_panel.select(1)
+        queue_panel.buttons["edit"].click()
+        assert panel._bar.save.isVisible()
+        show()
+        assert desk.editing_item is None
+        assert not panel._bar.save.isVisible()
+        assert told in desk.sentences
+    settle(panel, qtbot)
+    assert panel._bar.run.isEnabled()
+    panel._bar.save.click()
+    assert items(root) == before
+    # whatever led there: nothing is written into an item of another procedure
+    desk.editing_item = 1
+    panel._bar.save.click()
+    assert items(root) == before
+
+
+def test_values_that_were_never_run_are_there_when_the_procedure_is_shown_again(panel, qtbot, desk):
+    typed(panel, qtbot, "set_stop", "1.1 V")
+    panel._chooser.choose("read_noise")
+    settle(panel, qtbot)
+    assert panel.values() == {}
+    typed(panel, qtbot, "read_voltage", "0.1 V")
+    desk.choose_station("single-device")
+    panel._chooser.choose("sweep_iv")
+    settle(panel, qtbot)
+    assert panel.values() == {"set_stop": "1.1 V"}
+    panel._chooser.choose("read_noise")
+    settle(panel, qtbot)
+    assert panel.values() == {"read_voltage": "0.1 V"}
+    # values that are offered come before those
+    desk.offer("sweep_iv", {"cycles": "7"})
+    settle(panel, qtbot)
+    assert panel.values() == {"cycles": "7"}
 
 
 def test_wrong_condition_is_told_before_it_is_queued(panel, qtbot):

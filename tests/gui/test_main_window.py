@@ -6,99 +6,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, Qt, QTimer
-from qtpy.QtWidgets import QApplication, QLabel, QMessageBox, QPushButton
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QLabel, QPushButton
 
 from labctl.gui import panels
-from labctl.gui.desk import Desk
-from labctl.gui.main_window import MainWindow
 from labctl.run.mailbox import mailbox_of
-from labctl.run.queue.store import RunQueue
-from labctl.store import RunHeader, RunWriter, open_run
+from labctl.store import RunHeader, RunWriter
 
 HEADER = RunHeader("sweep_iv", ("Row", "Voltage (V)"), station="single-device", simulated=True)
 
 
-class PlainPanel(QLabel):
-    """Stands for a panel: those are tested by themselves."""
-
-    def __init__(self, desk, parent=None):
-        super().__init__("a panel", parent)
-        self.desk = desk
-
-
-def loaded(name):
-    if name == "labctl.gui.log_panel":
-        return import_module(name)
-    if name == "labctl.gui.array.array_panel":
-        raise ImportError("libthing.so.1: cannot open shared object file")
-    entry = next(entry for entry in panels.PANELS if entry.module == name)
-    return SimpleNamespace(**{entry.widget: PlainPanel})
-
-
-@pytest.fixture
-def open_window(qtbot, root, monkeypatch):
-    """Return a function that opens a window; it is closed at the end whatever runs."""
-    windows = []
-    monkeypatch.setattr(panels, "import_module", loaded)
-
-    def ask(backstage, what, done, failed=None, **rest):
-        rest.pop("replaces", None)
-        subject, _, name = what.partition(".")
-        # answered in this process, a moment later
-        answer = import_module(f"labctl.gui.answers.{subject}").ANSWERS[name](**rest)
-        later = QTimer(windows[-1] if windows else backstage)
-        later.setSingleShot(True)
-        later.timeout.connect(lambda: done(answer))
-        later.start(0)
-        return 1
-
-    monkeypatch.setattr("labctl.gui.backstage.Backstage.ask", ask)
-
-    def open_one(station="", root=root):
-        desk = Desk(root)
-        window = MainWindow(desk)
-        windows.append(window)
-        desk.backstage.ask("start.stations", window.station_box._fill)
-        window.resize(1280, 800)
-        window.show()
-        window.begin(station)
-        return window
-
-    yield open_one
-    for window in windows:
-        window.close_unasked()
-        window.deleteLater()
-    QApplication.processEvents()
-
-
-@pytest.fixture
-def live_run(root):
-    """A run of this process, which lives; sealed at the end."""
-    writer = RunWriter.create(root, HEADER)
-    writer.points([{"Row": 0, "Voltage (V)": 0.1}])
-    writer.flush()
-    yield writer
-    if open_run(writer.path).seal is None:
-        writer.seal("finished", {})
-
-
 def said(window):
     return [entry.sentence for entry in window.log.model.entries]
-
-
-def answer_question(button_text, seen):
-    """Press a button of the question as soon as it stands there."""
-
-    def look():
-        box = QApplication.activeModalWidget()
-        if not isinstance(box, QMessageBox):
-            QTimer.singleShot(20, look)
-            return
-        seen.append(f"{box.text()} {box.informativeText()}")
-        next(button for button in box.buttons() if button.text() == button_text).click()
-
-    QTimer.singleShot(0, look)
 
 
 def test_window_begins_with_the_start_page_alone_when_no_station_was_ever_chosen(open_window):
@@ -141,7 +60,7 @@ def test_panel_that_cannot_be_loaded_says_so_in_its_place_and_leaves_the_others(
     assert window.panels.places["plots"].panel is not None
 
 
-def test_keys_raise_panels_and_the_list_of_keys_names_them(open_window, qtbot, monkeypatch):
+def test_keys_raise_panels_and_the_list_of_keys_names_them(open_window, qtbot, answer_question):
     window = open_window("single-device")
     shortcuts = {
         action.shortcut().toString(): action for action in window.findChildren(type(window.menu.scheme_actions["dark"]))
@@ -214,7 +133,7 @@ def test_window_comes_back_as_it_was_left(open_window, qtbot):
 
 
 @pytest.fixture
-def real_plots(monkeypatch):
+def real_plots(monkeypatch, loaded):
     """The panel of plots is the real one."""
     name = "labctl.gui.plots.plots_panel"
     monkeypatch.setattr(panels, "import_module", lambda one: import_module(one) if one == name else loaded(one))
@@ -392,53 +311,6 @@ def test_bar_shows_how_far_the_run_is_when_it_tells(open_window, qtbot, live_run
     qtbot.waitUntil(lambda: window.run_bar.left_label.text().endswith("left"), timeout=5000)
 
 
-@pytest.mark.parametrize(("button", "is_open"), [("&Cancel", True), ("&Keep it running", False)])
-def test_closing_asks_and_leaves_the_run_alone_when_it_is_kept(open_window, qtbot, live_run, button, is_open):
-    window = open_window("single-device")
-    qtbot.waitUntil(lambda: bool(window.running.runs), timeout=5000)
-    seen = []
-    answer_question(button, seen)
-    window.close()
-    assert "sweep_iv on single-device (simulated)" in seen[0]
-    assert window.isVisible() is is_open
-    assert not mailbox_of(live_run.path).exists()
-
-
-def test_closing_stops_the_run_holds_the_queue_and_closes_when_that_is_chosen(open_window, qtbot, live_run, root):
-    with RunQueue(root) as queue:
-        queue.add("sweep_iv", "single-device", {})
-    window = open_window("single-device")
-    qtbot.waitUntil(lambda: bool(window.running.runs), timeout=5000)
-    answer_question("&Stop safely", [])
-    window.close()
-    qtbot.waitUntil(lambda: mailbox_of(live_run.path).exists(), timeout=5000)
-    assert json.loads(mailbox_of(live_run.path).read_text())["what"] == "abort"
-    with RunQueue(root) as queue:
-        assert queue.is_held
-    qtbot.wait(300)
-    # not before the run has ended: its outputs may still be on
-    assert window.isVisible()
-    live_run.seal("aborted", {})
-    qtbot.waitUntil(lambda: not window.isVisible(), timeout=5000)
-
-
-def test_closing_stays_open_and_says_what_to_do_when_the_run_does_not_end(open_window, qtbot, live_run, monkeypatch):
-    monkeypatch.setattr("labctl.gui.closing._PATIENCE_S", 0.3)
-    window = open_window("single-device")
-    qtbot.waitUntil(lambda: bool(window.running.runs), timeout=5000)
-    answer_question("&Stop safely", [])
-    window.close()
-    qtbot.waitUntil(lambda: any("ALL OUTPUTS OFF" in sentence for sentence in said(window)), timeout=5000)
-    assert window.isVisible()
-
-
-def test_closing_asks_nothing_when_nothing_runs(open_window, qtbot):
-    window = open_window("single-device")
-    qtbot.wait(50)
-    window.close()
-    assert not window.isVisible()
-
-
 def test_second_window_says_that_there_is_another_when_the_data_root_is_the_same(open_window, tmp_path):
     first = open_window("single-device")
     second = open_window("single-device")
@@ -452,12 +324,12 @@ def test_second_window_says_that_there_is_another_when_the_data_root_is_the_same
     assert not any("another window" in sentence for sentence in said(open_window("single-device")))
 
 
-def test_values_reach_the_form_when_they_are_offered_before_it_was_loaded(open_window, qtbot, monkeypatch):
+def test_values_reach_the_form_when_they_are_offered_before_it_was_loaded(open_window, qtbot, monkeypatch, loaded):
     taken = []
 
-    class Form(PlainPanel):
+    class Form(QLabel):
         def __init__(self, desk, parent=None):
-            super().__init__(desk, parent)
+            super().__init__("a form", parent)
             desk.parameters_offered.connect(lambda *offered: taken.append(offered))
 
     form = SimpleNamespace(FormPanel=Form)

@@ -1,6 +1,8 @@
 """The panel "By hand". Authority: issue 5, "Manual panel"; the contract of the mailbox; the procedure ``manual``."""
 
 import json
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from labctl.gui.manual import manual_session
 from labctl.gui.manual.manual_panel import ManualPanel
 from labctl.run.mailbox import mailbox_of
 from labctl.run.queue.store import RunQueue
+from labctl.run.queue.turns import Turns
 from labctl.store import RunHeader, RunWriter
 from labctl_procedures.cell_port import CELL_COLUMNS
 
@@ -178,6 +181,112 @@ def test_session_that_goes_on_is_taken_up_when_the_window_is_opened_again(desk, 
     qtbot.waitUntil(lambda: panel.session.state == "open", timeout=15000)
     assert panel.session.run_id == session.run_id
     assert panel.started == []
+
+
+@pytest.fixture
+def racks(home, root, desk, panel, answers_here, qtbot):
+    """Two stations: rack-a allows 2 V, rack-b 5 V; a session of rack-a goes on, which this process writes."""
+    text = (Path(str(files("labctl_data"))) / "stations" / f"{STATION}.toml").read_text(encoding="utf-8")
+    folder = home / "stations"
+    folder.mkdir()
+    for name, limit in (("rack-a", "2.0"), ("rack-b", "5.0")):
+        own = text.replace(f'name = "{STATION}"', f'name = "{name}"').replace("voltage_v = 5.0", f"voltage_v = {limit}")
+        assert own.count(name) == 1
+        (folder / f"{name}.toml").write_text(own, encoding="utf-8")
+    facts = {"station_file": str(folder / "rack-a.toml")}
+    writer = RunWriter.create(root, RunHeader("manual", CELL_COLUMNS, station="rack-a", simulated=True, facts=facts))
+    yield writer
+    writer.close()
+
+
+def show_station(desk, qtbot, name):
+    desk.choose_station(name)
+    qtbot.waitUntil(lambda: desk.facts is not None and desk.facts.name == Path(name).stem)
+    desk.select([(3, 4)])
+
+
+def test_nothing_is_sent_to_another_station_than_the_one_that_is_shown(desk, panel, racks, qtbot):
+    """Authority: 4 V, allowed on the rack that was shown, went to the rack of the session, which allows 2 V."""
+    show_station(desk, qtbot, "rack-a")
+    panel.session.join(racks.path)
+    assert panel.state.text().startswith(f"Session {racks.run_id} on rack-a (simulated)")
+    racks.points([{**dict.fromkeys(CELL_COLUMNS), "Event": "read", "Row": 3, "Column": 4, "Conductance (S)": 5e-5}])
+    qtbot.waitUntil(lambda: panel.table.rowCount() == 1)
+    assert not panel.table.isRowHidden(0)
+    desk.choose_station("rack-b")
+    assert not any(usable(panel).values())
+    show_station(desk, qtbot, "rack-b")
+    panel.fields["amplitude"].setText("4 V")
+    panel.fields["amplitude"].textEdited.emit("4 V")
+    assert panel.refusal("amplitude") == ""
+    assert not any(usable(panel).values())
+    told = panel.state.text()
+    assert told.startswith("The session by hand is of rack-a (simulated), the window shows rack-b: nothing can be sent")
+    assert "choose rack-a to go on with it, or end the session" in told
+    # the cell of the other rack has the same number
+    assert panel.table.isRowHidden(0)
+    panel._ask("pulse")
+    assert desk.sentences[-1][0] == "error"
+    assert "choose rack-a" in desk.sentences[-1][1]
+    assert asks_of(racks) == []
+    # an answer that comes now says whose it is
+    racks.event("answer", "#1 read (3, 4): 50 µS")
+    qtbot.waitUntil(lambda: panel.answer.text() == "rack-a (simulated): read (3, 4): 50 µS")
+    show_station(desk, qtbot, "rack-a")
+    assert not panel.table.isRowHidden(0)
+    assert usable(panel) == {"read": True, "pulse": False, "set_level": True}
+    assert "at most 2 V" in panel.reasons["amplitude"].text()
+    panel.buttons["read"].click()
+    assert [ask["action"] for ask in asks_of(racks)] == ["read"]
+
+
+def test_session_of_another_station_is_ended_to_begin_one_here(desk, panel, racks, qtbot, root):
+    show_station(desk, qtbot, "rack-a")
+    panel.session.join(racks.path)
+    show_station(desk, qtbot, "rack-b")
+    panel.end.click()
+    assert [ask["action"] for ask in asks_of(racks)] == ["end"]
+    racks.seal("finished", {}, None)
+    qtbot.waitUntil(lambda: all(usable(panel).values()))
+    panel.buttons["read"].click()
+    with RunQueue(root) as queue:
+        assert [(item.procedure, item.station) for item in queue.items()] == [("manual", "rack-b")]
+
+
+def test_another_file_with_the_same_name_is_another_station(desk, panel, racks, qtbot, tmp_path, home):
+    show_station(desk, qtbot, "rack-a")
+    panel.session.join(racks.path)
+    copy = tmp_path / "rack-a.toml"
+    copy.write_bytes((home / "stations" / "rack-a.toml").read_bytes())
+    show_station(desk, qtbot, str(copy))
+    assert not any(usable(panel).values())
+    assert f"the window shows {copy}" in panel.state.text()
+
+
+def test_what_was_not_sent_yet_is_dropped_when_another_station_is_chosen(desk, panel, racks, qtbot, root):
+    show_station(desk, qtbot, "rack-a")
+    panel.buttons["read"].click()
+    assert panel.state.text().startswith("A session on rack-a is being started")
+    show_station(desk, qtbot, "rack-b")
+    ((severity, told),) = desk.sentences
+    assert severity == "warning"
+    assert told.startswith("by hand: read was not sent to rack-a, whose session had not begun when rack-b was chosen")
+    assert not any(usable(panel).values())
+    # now it begins
+    with Turns(root) as turns:
+        assert [item.station for item in turns.items()] == ["rack-a"]
+        turns.note_run(turns.begin(), racks.run_id, racks.path, simulated=True)
+    qtbot.waitUntil(lambda: panel.session.state == "open")
+    assert asks_of(racks) == []
+    assert not any(usable(panel).values())
+
+
+def test_session_that_is_found_too_late_is_not_taken_up(desk, panel, racks, qtbot):
+    show_station(desk, qtbot, "rack-a")
+    of_a = desk.facts
+    show_station(desk, qtbot, "rack-b")
+    panel._take_live({"procedure": "manual", "path": str(racks.path)}, of_a)
+    assert panel.session.state == "none"
 
 
 def test_panel_stands_in_dark_as_in_light(desk, panel):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from qtpy.QtCore import QModelIndex, Qt
-from qtpy.QtWidgets import QInputDialog
+from qtpy.QtWidgets import QInputDialog, QMessageBox
 
 from labctl.errors import StoreError
 from labctl.gui.queue import queue_look, queue_panel
@@ -114,6 +114,7 @@ def test_buttons_change_the_queue(panel, turns, monkeypatch, started):
     assert order(turns) == "abcc"
     panel.select(1, 2)
     assert not panel.buttons["edit"].isEnabled()
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
     panel.buttons["remove"].click()
     assert order(turns) == "cc"
     panel.select(3)
@@ -123,7 +124,8 @@ def test_buttons_change_the_queue(panel, turns, monkeypatch, started):
     assert started, "somebody must work through what waits"
 
 
-def test_keys_do_what_the_buttons_do(panel, turns, qtbot):
+def test_keys_do_what_the_buttons_do(panel, turns, qtbot, monkeypatch):
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
     fill(turns, *"ab")
     panel.look.look()
     panel.select(2)
@@ -151,6 +153,30 @@ def test_row_goes_where_it_is_dropped(panel, turns, id, row, expected):
     dragged = panel.model.mimeData([panel.model.index(id - 1, 0)])
     panel.model.dropMimeData(dragged, Qt.DropAction.MoveAction, row, 0, QModelIndex())
     assert order(turns) == expected
+
+
+def test_waiting_items_are_taken_out_only_after_a_question(panel, turns, qtbot, monkeypatch):
+    """Authority: an item that waits is nowhere else: Del took it away for good, unasked."""
+    fill(turns, *"abc")
+    turns.end(turns.begin(), "failed", "cells: 99,99 is outside the array")
+    panel.look.look()
+    asked, answers = [], [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
+    monkeypatch.setattr(QMessageBox, "question", lambda *told: asked.append(told[2]) or answers[len(asked) - 1])
+    panel.select(2, 3)
+    panel.view.setFocus()
+    qtbot.keyClick(panel.view, Qt.Key.Key_Delete)
+    assert order(turns) == "abc"
+    # one question for all of them, which names them
+    assert len(asked) == 1
+    assert "these 2 waiting runs" in asked[0]
+    assert "b (queue item 2) on tiox-32x32\nc (queue item 3) on tiox-32x32" in asked[0]
+    qtbot.keyClick(panel.view, Qt.Key.Key_Delete)
+    assert order(turns) == "a"
+    # of what is over the run file tells
+    panel.select(1)
+    qtbot.keyClick(panel.view, Qt.Key.Key_Delete)
+    assert order(turns) == ""
+    assert len(asked) == 2
 
 
 def test_item_is_offered_to_the_form_when_it_is_edited(panel, turns, desk, monkeypatch):

@@ -1,11 +1,17 @@
 """Authority: issue 5 ("errors as plain sentences with a remedy", "never a vanishing window")."""
 
+import errno
+import io
+import json
 import logging
 
+import pytest
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QPushButton
 
 from labctl.errors import RunError
+from labctl.gui import backstage_process
+from labctl.gui.answers import start
 from labctl.gui.slots import guarded_slot, sentence_of
 
 
@@ -74,5 +80,34 @@ def test_guarded_slot_logs_when_there_is_no_desk(caplog):
     assert caplog.records[0].getMessage() == "cells: must lie in the array"
 
 
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/data/mask.csv"),
+            "/data/mask.csv: no space left on device; make room on that drive, and try again",
+        ),
+        (
+            OSError(errno.EIO, "Input/output error", "/data"),
+            "/data: input/output error; check the drive and the folder, and try again",
+        ),
+        (OSError("no answer"), "no answer; check the drive and the folder, and try again"),
+    ],
+)
+def test_sentence_of_the_operating_system_has_a_remedy(error, sentence):
+    assert sentence_of(error) == sentence
+
+
+def test_answer_of_the_backstage_has_a_remedy_when_the_system_refuses(monkeypatch):
+    def refuse():
+        raise PermissionError(errno.EACCES, "Permission denied", "/data/runs")
+
+    monkeypatch.setattr(start, "ANSWERS", {"refuse": refuse})
+    answers = io.StringIO()
+    backstage_process._answer({"id": 1, "what": "start.refuse", "arguments": {}}, answers, None, set())
+    told = json.loads(answers.getvalue())
+    assert told["error"].startswith("/data/runs: permission denied; choose another place")
+
+
 def test_sentence_is_one_line_when_the_error_has_several():
-    assert sentence_of(OSError("a\n  b")) == "a b"
+    assert sentence_of(RunError("a\n  b")) == "a b"

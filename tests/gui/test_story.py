@@ -8,6 +8,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pyqtgraph
 import pytest
 from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton
@@ -18,6 +19,7 @@ from labctl.gui.browser.overlay import OverlayDialog
 from labctl.gui.desk import Desk
 from labctl.gui.form.extremes import ExtremesTable
 from labctl.gui.form.form_panel import FormPanel
+from labctl.gui.form.preview_view import PreviewView
 from labctl.gui.main_window import MainWindow
 from labctl.gui.plots.plots_panel import PlotsPanel
 from labctl.gui.queue.queue_panel import QueuePanel
@@ -105,8 +107,10 @@ def test_newcomer_measures_aborts_resumes_compares_and_exports(window, qtbot, mo
     # the staircase of forming goes to 4.4 V, the envelope allows 5 V
     qtbot.waitUntil(lambda: {"4.4 V", "5 V"} <= texts(extremes), timeout=LONG_MS)
     assert list(desk.root.glob("*.run.sqlite")) == []
-    forming = run_from_form(window, qtbot, "form_array", cells="0:3,0:3")
+    run = next(one for one in form.findChildren(QPushButton) if one.text().replace("&", "") == "Run")
+    qtbot.waitUntil(lambda: run.isEnabled() and is_drawn(form.findChild(PreviewView)), timeout=LONG_MS)
     picture(window, "1-form")
+    forming = run_from_form(window, qtbot, "form_array", cells="0:3,0:3")
     assert ended(qtbot, forming) == "finished"
     assert forming.simulated
 
@@ -131,19 +135,17 @@ def test_newcomer_measures_aborts_resumes_compares_and_exports(window, qtbot, mo
     at_abort = writing.count
     assert 30 < at_abort < 5000
 
-    # the queue holds after a run that was aborted; the rest of the run goes on from the browser
+    # the queue holds after a run that was aborted; nothing else waits, so the rest of the run goes on at once
     browser = shown(window, desk, qtbot, "runs", BrowserPanel)
     qtbot.waitUntil(lambda: browser.table.rowCount() == 2, timeout=LONG_MS)
     select(browser, qtbot, writing.run_id)
     picture(window, "4-runs")
     press(qtbot, browser, "Resume")
     queue = shown(window, desk, qtbot, "queue", QueuePanel)
+    qtbot.waitUntil(lambda: queue.look.running is not None, timeout=LONG_MS)
     qtbot.waitUntil(lambda: any("rest of run" in text for _, text in window.told), timeout=LONG_MS)
-    release = [one for one in queue.findChildren(QPushButton) if "Release" in one.text()]
-    picture(window, "5-queue")
-    if release:
-        qtbot.mouseClick(release[0], Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: writing.count > at_abort, timeout=LONG_MS)
+    picture(window, "5-queue")
     qtbot.waitUntil(lambda: open_run(writing.path).status in ("running", "finished"), timeout=LONG_MS)
     window.run_bar.abort()
     qtbot.waitUntil(lambda: open_run(writing.path).status in ("aborted", "finished"), timeout=LONG_MS)
@@ -169,6 +171,11 @@ def test_newcomer_measures_aborts_resumes_compares_and_exports(window, qtbot, mo
         lines = list(csv.reader(row for row in file if not row.startswith("#")))
     assert len(lines) == 1 + len(table)
     assert [text for severity, text in window.told if severity == "error"] == []
+
+
+def is_drawn(preview):
+    curves = preview.findChild(pyqtgraph.PlotWidget).getPlotItem().listDataItems()
+    return preview.isVisible() and any(curve.xData is not None and len(curve.xData) > 1 for curve in curves)
 
 
 def texts(table):

@@ -4,6 +4,7 @@ Not here: how they are made (:mod:`labctl.analysis.die_index`, :mod:`labctl.anal
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,14 @@ def die(root: str, station: str, live_path: str = "", live_seq: int = 0) -> Iter
     Yields
     ------
     dict
-        ``{"left": 12}``; the last: ``{"maps": ..., "live": ..., "live_seq": 0, "runs": 3, "seed": 1, "is_fresh":
-        False, "socket": ""}``. ``maps`` is None without any run, ``live`` is what the rows of the live run up to
-        ``live_seq`` say, ``is_fresh`` tells that the die of the runs is not in the bench any more, ``socket`` is the
-        folder in which the bench keeps its die.
+        ``{"left": 12}``; the last: ``{"maps": ..., "live": ..., "live_seq": 0, "runs": 3, "seed": 1, "die": ...,
+        "is_fresh": False, "socket": ""}``. ``maps`` and ``die`` are None without any run, ``live`` is what the rows of
+        the live run up to ``live_seq`` say, ``is_fresh`` tells that the die of the runs is not in the bench any more,
+        ``socket`` is the folder in which the bench keeps its die.
     """
     live = (Path(live_path), live_seq) if live_path else None
     answer: dict[str, Any] = {"left": 0, "maps": None, "live": None, "live_seq": 0, "runs": 0, "seed": None}
-    answer |= {"is_fresh": False, "socket": ""}
+    answer |= {"die": None, "is_fresh": False, "socket": ""}
     with DieIndex(Path(root)) as index:
         while left := index.refresh(_SLICE_S, live=live):
             yield {"left": left}
@@ -69,7 +70,7 @@ def die(root: str, station: str, live_path: str = "", live_seq: int = 0) -> Iter
             answer |= {"live": one.packed, "live_seq": one.last_seq}
         else:
             maps.merge(one.maps())
-    yield answer | {"maps": pack_maps(maps), "runs": len(runs), "seed": found.seed}
+    yield answer | {"maps": pack_maps(maps), "runs": len(runs), "seed": found.seed, "die": asdict(found)}
 
 
 def played(root: str, path: str, seq: int) -> Iterator[dict[str, Any]]:
@@ -103,7 +104,7 @@ def played(root: str, path: str, seq: int) -> Iterator[dict[str, Any]]:
         taken = take_rows(own, run, taken, seq)
         yield {"left": 0}
     answer = {"maps": pack_maps(maps), "live": pack_maps(own), "live_seq": seq, "runs": len(runs), "seed": found.seed}
-    yield answer | {"is_fresh": False, "socket": ""}
+    yield answer | {"die": asdict(found), "is_fresh": False, "socket": ""}
 
 
 def history(
@@ -182,7 +183,11 @@ def history(
 
 def _find(index: DieIndex, station: str) -> Die | None:
     content = read_station_file(station)
-    return index.find_die(content.name, content.sample.name, (content.sample.rows, content.sample.columns))
+    name, _, library = content.visa_library.rpartition("@")
+    # of a served bench the station file knows the port only
+    bench = None if content.bench is not None else name if library == "labctl" else ""
+    shape = content.sample.rows, content.sample.columns
+    return index.find_die(content.name, content.sample.name, shape, bench=bench)
 
 
 def _runs_until(index: DieIndex, run: Run) -> list[DieRun]:

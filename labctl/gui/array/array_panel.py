@@ -13,7 +13,6 @@ from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -37,6 +36,7 @@ from labctl.gui.array.picking import Cell, cells_of, find_cells, mask_text
 from labctl.gui.array.quantities import QUANTITIES, Quantity, levels_of, written
 from labctl.gui.desk import Desk
 from labctl.gui.slots import guarded_slot
+from labctl.gui.wanted_file import wanted_file
 from labctl.units import parse_quantity
 
 __all__ = ["ArrayPanel"]
@@ -371,9 +371,8 @@ class ArrayPanel(QWidget):
         if not self.map.selected.any():
             self.desk.tell("warning", "no cell is selected, so there is no mask to save; drag on the map first")
             return
-        name, _ = QFileDialog.getSaveFileName(self, "Save the selection as a mask", "mask.csv", "CSV mask (*.csv)")
-        if name:
-            path = Path(name).with_suffix(".csv")
+        path = wanted_file(self, "Save the selection as a mask", "mask.csv", (".csv",))
+        if path is not None:
             path.write_text(mask_text(self.map.selected), encoding="utf-8")
             self.desk.tell("info", f"{path}: {int(self.map.selected.sum())} cells saved; use the path as `cells`")
 

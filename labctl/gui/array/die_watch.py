@@ -17,6 +17,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from labctl.analysis.die_maps import DieMaps, RunRule
 from labctl.analysis.die_pack import unpack_maps
+from labctl.analysis.die_state import Die, die_of
 from labctl.analysis.run_rows import RunClock
 from labctl.gui.desk import Desk, StationFacts
 from labctl.gui.feed import ENDED, Batch, RunFeed, numbers
@@ -83,6 +84,8 @@ class DieWatch(QObject):
         self.is_fresh = self.is_read = False
         self.live: RunFeed | None = None
         self.played = ""
+        # as the run files have it; None: they have none
+        self._die: Die | None = None
         # the run before which the die was as the base has it; when the rows of the played run were measured
         self._base_before = ""
         self._clock: RunClock | None = None
@@ -130,6 +133,7 @@ class DieWatch(QObject):
         self._put(DieMaps(rows, columns), None)
         self.played = self._base_before = ""
         self.runs, self.seed, self.is_fresh, self._socket = 0, None, False, ""
+        self._die = None
         self.is_read = False
         self.shape_changed.emit(rows, columns)
         self.changed.emit()
@@ -226,7 +230,7 @@ class DieWatch(QObject):
         self._end_live()
 
     def is_of_die(self, feed: RunFeed) -> bool:
-        """Tell whether a run was made on a die of this sample.
+        """Tell whether a run was made on the die that the maps are of.
 
         Parameters
         ----------
@@ -236,11 +240,18 @@ class DieWatch(QObject):
         -------
         bool
         """
-        facts, sample = self.desk.facts, feed.header.get("sample")
-        if facts is None or not isinstance(sample, dict):
+        facts, die = self.desk.facts, die_of(feed)
+        if facts is None or die is None:
             return False
-        found = (sample.get("name"), sample.get("rows"), sample.get("columns"), feed.simulated)
-        return found == (facts.sample, facts.rows, facts.columns, facts.simulated)
+        if (die.sample, die.rows, die.columns, die.simulated) != (
+            facts.sample,
+            facts.rows,
+            facts.columns,
+            facts.simulated,
+        ):
+            return False
+        # a run on this station says which die it has; a real sample may go from rack to rack, a simulated one cannot
+        return feed.header["station"] == facts.name or not die.simulated or die == self._die
 
     @guarded_slot
     def _ask(self) -> None:
@@ -298,6 +309,10 @@ class DieWatch(QObject):
         self._put(DieMaps(*shape) if packed is None else unpack_maps(packed), self._own if self.live else None)
         if self.live is not None and self._own is None:
             self._go_live(DieMaps(*shape) if live is None else unpack_maps(live), int(answer["live_seq"]))
+        self._die = None if answer["die"] is None else Die(**answer["die"])
+        if self._feed is None:
+            # a run on another station of the same bench
+            self._take_feed(self.desk.feed)
         self.changed.emit()
         if was_played and not self.played:
             self.turned.emit()

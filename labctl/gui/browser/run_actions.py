@@ -7,11 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QObject, QUrl, Signal
+from qtpy.QtCore import QObject, QTimer, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 
-from labctl.gui.desk import Desk, Finished
+from labctl.gui.commands import Finished
+from labctl.gui.desk import Desk
 from labctl.gui.slots import guarded_slot
+from labctl.run.queue.items import ItemState
+from labctl.run.queue.launch import ensure_worker
+from labctl.run.queue.store import RunQueue
 from labctl.store.run_entry import RunEntry
 
 __all__ = ["FAMILIES", "FORMATS", "RESUMABLE", "RunActions"]
@@ -29,6 +33,7 @@ FAMILIES = {
     "Look-up curves of identical pulses (*.toml)": "pulse_table",
 }
 _PAGES = "reports"
+_ENDING_MS = 300
 
 
 class RunActions(QObject):
@@ -50,6 +55,10 @@ class RunActions(QObject):
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.desk = desk
+        # runs whose rest waits, and whose end the queue has not noted yet
+        self._resumed: list[RunEntry] = []
+        self._ending = QTimer(self, singleShot=True, interval=_ENDING_MS)
+        self._ending.timeout.connect(self._let_go_on)
 
     def open(self, entry: RunEntry) -> None:
         """Watch a run in the plots.
@@ -82,7 +91,7 @@ class RunActions(QObject):
         entry : RunEntry
         """
         self.desk.tell("info", f"writing the report of run {entry.run_id} …")
-        self._command(["report", entry.file, "-o", self._pages()], self._show_page)
+        self._command(["report", entry.file, "-o", self._pages()], self._show_page, f"the report of run {entry.run_id}")
 
     def compare(self, entries: Sequence[RunEntry]) -> None:
         """Write the page that compares runs and open it.
@@ -93,7 +102,11 @@ class RunActions(QObject):
             At least two.
         """
         self.desk.tell("info", f"comparing {len(entries)} runs …")
-        self._command(["compare", *(entry.file for entry in entries), "-o", self._pages()], self._show_page)
+        self._command(
+            ["compare", *(entry.file for entry in entries), "-o", self._pages()],
+            self._show_page,
+            f"the comparison of {len(entries)} runs",
+        )
 
     def fit(self, entries: Sequence[RunEntry], family: str, file: Path) -> None:
         """Fit a device to runs of one die.
@@ -110,6 +123,7 @@ class RunActions(QObject):
         self._command(
             ["fit", *(entry.file for entry in entries), "--model", family, "-o", str(file), "-q"],
             lambda out: self.desk.tell("info", f"the device is in {out}; labctl bench new makes a bench of such dies"),
+            f"the fit of {family} to {len(entries)} runs",
         )
 
     def export(self, entry: RunEntry, to: str, file: Path) -> None:
@@ -125,10 +139,11 @@ class RunActions(QObject):
         self._command(
             ["export", entry.file, "--to", to, "-o", str(file)],
             lambda out: self.desk.tell("info", f"run {entry.run_id} is in {out}"),
+            f"the export of run {entry.run_id}",
         )
 
     def resume(self, entry: RunEntry) -> None:
-        """Put the rest of a run before all that wait in the queue.
+        """Put the rest of a run before all that wait in the queue; a held queue lets it go on if nothing else waits.
 
         Parameters
         ----------
@@ -136,10 +151,39 @@ class RunActions(QObject):
         """
 
         def added(_: str) -> None:
-            self.desk.tell("info", f"the rest of run {entry.run_id} is in the queue")
+            self._resumed.append(entry)
+            self._let_go_on()
             self.desk.show("queue")
 
-        self._command(["queue", "resume", entry.file, "--first", "-o", str(self.desk.root)], added)
+        command = ["queue", "resume", entry.file, "--first", "-o", str(self.desk.root)]
+        self._command(command, added, f"the resuming of run {entry.run_id}")
+
+    @guarded_slot
+    def _let_go_on(self) -> None:
+        """Release the queue for the rests that were added, as the form does for a run, or say why it stays held."""
+        with RunQueue(self.desk.root) as queue:
+            items = queue.items()
+            waiting = [item for item in items if item.state is ItemState.WAITING]
+            running = [run_id for item in items if item.state is ItemState.RUNNING for run_id in item.run_ids]
+            rests = {Path(item.resume_of).name for item in waiting if item.resume_of is not None}
+            # the queue is held once more when it notes the end of the run itself
+            self._resumed, ready = (
+                [entry for entry in self._resumed if entry.path.name in rests and entry.run_id in running],
+                [entry for entry in self._resumed if entry.path.name not in rests or entry.run_id not in running],
+            )
+            # a hold, as after an abort, keeps back what waits: there is nothing else, and this run is wanted
+            if ready and len(waiting) <= 1:
+                queue.release()
+            why = queue.held_why if queue.is_held else ""
+        ensure_worker(self.desk.root)
+        for entry in ready:
+            rest = f"the rest of run {entry.run_id}"
+            if why:
+                self.desk.tell("warning", f"{rest} waits: the queue is held ({why}); release it in the queue panel")
+            else:
+                self.desk.tell("info", f"{rest} is in the queue and is its next run")
+        if self._resumed:
+            self._ending.start()
 
     def run_again(self, entry: RunEntry) -> None:
         """Fill the form with the parameters of a run; nothing is started.
@@ -188,7 +232,7 @@ class RunActions(QObject):
         folder.mkdir(exist_ok=True)
         return str(folder)
 
-    def _command(self, arguments: Sequence[str], done: Callable[[str], None]) -> None:
+    def _command(self, arguments: Sequence[str], done: Callable[[str], None], what: str) -> None:
         def ended(finished: Finished) -> None:
             if finished.code == 0:
                 done(finished.out.strip())
@@ -196,7 +240,7 @@ class RunActions(QObject):
                 said = finished.error.strip().removeprefix("labctl: ")
                 self.desk.tell("error", said or f"labctl {arguments[0]} ended with code {finished.code}; try it again")
 
-        self.desk.command(arguments, ended)
+        self.desk.commands.start(arguments, ended, what)
 
     def _show_page(self, out: str) -> None:
         page = out.splitlines()[0] if out else ""

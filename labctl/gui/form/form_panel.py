@@ -49,9 +49,11 @@ class FormPanel(QWidget):
         self.desk = desk
         self.procedure = ""
         self._labels: dict[str, str] = {}
-        self._wanted: tuple[str, dict[str, str]] | None = None
+        # what is shown as soon as it is described; no values: those that it was left with
+        self._wanted: tuple[str, dict[str, str] | None] | None = None
         # offered while there were no fields to put them into
         self._offered: dict[str, str] = {}
+        self._left_with: dict[str, dict[str, str]] = {}
         self._is_described = False
         self._verdict: Mapping[str, Any] | None = None
         self._is_preview_due = False
@@ -90,9 +92,9 @@ class FormPanel(QWidget):
         procedure : str
             Its name.
         values : Mapping of str to str, optional
-            What differs from the defaults, as a person types it.
+            What differs from the defaults, as a person types it; left out, what this form was left with.
         """
-        self._wanted = (procedure, dict(values or {}))
+        self._wanted = (procedure, None if values is None else dict(values))
         if not self._chooser.choose(procedure):
             # the list is not there yet, or has no such name
             self._describe_wanted()
@@ -151,7 +153,8 @@ class FormPanel(QWidget):
     @guarded_slot
     def _was_chosen(self, procedure: str) -> None:
         if self._wanted is None or self._wanted[0] != procedure:
-            self._wanted = (procedure, {})
+            self._wanted = (procedure, None)
+        self._end_editing_of_another(procedure)
         self._describe_wanted()
 
     def _describe_wanted(self) -> None:
@@ -161,6 +164,7 @@ class FormPanel(QWidget):
         if self._wanted[0] != self.procedure:
             # another procedure's pulses beside this one's name would mislead
             self._preview.clear("Working out what would be applied …")
+        self._tell_verdict()
         self.desk.backstage.ask(
             "form.describe",
             self._show_described,
@@ -172,9 +176,12 @@ class FormPanel(QWidget):
 
     @guarded_slot
     def _show_described(self, described: Mapping[str, Any]) -> None:
-        values = self._wanted[1] if self._wanted is not None and self._wanted[0] == described["procedure"] else {}
+        if self.procedure:
+            self._left_with[self.procedure] = self.values()
         self.procedure = described["procedure"]
-        self._wanted = (self.procedure, {})
+        wanted = self._wanted[1] if self._wanted is not None and self._wanted[0] == self.procedure else None
+        values = self._left_with.get(self.procedure, {}) if wanted is None else wanted
+        self._wanted = (self.procedure, None)
         self.desk.settings.setValue("form/procedure", self.procedure)
         summary = described["text"].partition("\n")[0]
         self._title.setText(f"<b>{self.procedure}</b><br>{summary}")
@@ -204,19 +211,23 @@ class FormPanel(QWidget):
 
     @guarded_slot
     def _station_changed(self) -> None:
-        if self.procedure or self._wanted:
-            procedure, values = (self.procedure, self.values()) if self.procedure else (self._wanted or ("", {}))
-            self._wanted = (procedure, values)
+        if self._wanted is not None:
             self._describe_wanted()
 
     @guarded_slot
     def _take_offer(self, procedure: str, values: Mapping[str, str]) -> None:
         if procedure == "" and not self._is_described:
             self._offered.update(values)
-        elif procedure in ("", self.procedure) and self.procedure:
-            self._fill({**self.values(), **values} if procedure == "" else values)
-        elif procedure:
+        elif procedure == "":
+            self._fill({**self.values(), **values})
+        elif procedure == self.procedure and self._is_described:
+            self._fill(values)
+            self._end_editing_of_another(procedure)
+        else:
+            # also where the fields are about to be replaced by those of another station
+            self._offered = {}
             self.choose(procedure, values)
+            self._end_editing_of_another(procedure)
         if self.desk.editing_item is not None:
             item = self._starter.item(self.desk.editing_item)
             if item is not None:
@@ -367,10 +378,20 @@ class FormPanel(QWidget):
 
     @guarded_slot
     def _save_item(self) -> None:
+        # its fields may not be there yet
+        self._end_editing_of_another(self.procedure)
         if self.desk.editing_item is not None and not self._refusal():
             self.kept.keep_last()
             self._starter.change(self.desk.editing_item, **self._asked())
             self._leave_item()
+
+    def _end_editing_of_another(self, procedure: str) -> None:
+        """Let go of the queue's item that is edited, unless it is one of this procedure: it would become another."""
+        edited = self.desk.editing_item
+        item = None if edited is None else self._starter.item(edited)
+        if edited is not None and (item is None or item.procedure != procedure):
+            self._leave_item()
+            self.desk.tell("info", f"queue item {edited} is left as it was: the form shows {procedure} now")
 
     @guarded_slot
     def _leave_item(self) -> None:

@@ -84,7 +84,7 @@ class RunBar(QWidget):
         self._holds.setToolTip("The run goes on only while all of these hold; columns of the data, or monitors")
         self._between = QLineEdit(self)
         self._between.setPlaceholderText(_BETWEEN_PLACEHOLDER)
-        self._between.setToolTip("The run measures only at this time of day, and waits with its outputs off otherwise")
+        self._between.setToolTip("The run measures only at this time of day, and is paused otherwise")
         for line in (self._holds, self._between):
             line.textChanged.connect(self.edited)
         self._conditions = QWidget(self)

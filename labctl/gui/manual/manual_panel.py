@@ -223,6 +223,8 @@ class ManualPanel(QWidget):
     @guarded_slot
     def _take_facts(self, facts: StationFacts | None) -> None:
         self.badge.setVisible(facts is not None and facts.simulated)
+        self.answer.clear()
+        self._show_own_rows()
         self._find_session()
         self._draw()
 
@@ -231,15 +233,16 @@ class ManualPanel(QWidget):
         if facts is not None and self.isVisible() and self.session.state == "none":
             self.desk.backstage.ask(
                 "station.live",
-                self._take_live,
+                lambda run: self._take_live(run, facts),
                 replaces="manual.live",
                 root=str(self.desk.root),
                 station=facts.name,
             )
 
     @guarded_slot
-    def _take_live(self, run: dict[str, Any] | None) -> None:
-        if run is not None and run["procedure"] == "manual":
+    def _take_live(self, run: dict[str, Any] | None, asked_of: StationFacts) -> None:
+        # another station may have been chosen meanwhile
+        if run is not None and run["procedure"] == "manual" and asked_of is self.desk.facts:
             self.session.join(Path(run["path"]))
 
     @guarded_slot
@@ -261,6 +264,8 @@ class ManualPanel(QWidget):
     def _take_answer(self, kind: str, text: str) -> None:
         severity = "info" if kind == "answer" else "error"
         told = text if kind == "answer" else f"Refused, nothing was sent: {text}"
+        if self.session.elsewhere:
+            told = f"{self.session.place}: {told}"
         self.answer.setText(told)
         self.answer.setStyleSheet(f"color: {self.desk.theme.colours.severity[severity]};")
         if kind == "refused":
@@ -271,12 +276,21 @@ class ManualPanel(QWidget):
         for index in range(max(0, batch.count - _MOST_ROWS), batch.count):
             values = {label: batch.columns[label][index] for label in ("Column", *(label for label, _ in _COLUMNS))}
             self.table.insertRow(0)
+            self.table.setVerticalHeaderItem(0, QTableWidgetItem(self.session.station))
             for column, (label, unit) in enumerate(_COLUMNS):
                 text = _shown(values[label], unit)
                 if label == "Row":
                     text = f"({int(values['Row'])}, {int(values['Column'])})"
                 self.table.setItem(0, column, QTableWidgetItem(text))
         self.table.setRowCount(min(self.table.rowCount(), _MOST_ROWS))
+        self._show_own_rows()
+
+    def _show_own_rows(self) -> None:
+        """Show the rows of the station that is shown: cells of others have the same numbers."""
+        shown = "" if self.desk.facts is None else self.desk.facts.name
+        for row in range(self.table.rowCount()):
+            item = self.table.verticalHeaderItem(row)
+            self.table.setRowHidden(row, item is not None and item.text() != shown)
 
     @guarded_slot
     def _draw(self) -> None:
@@ -299,7 +313,8 @@ class ManualPanel(QWidget):
                 assert style is not None
                 style.unpolish(self.fields[name])
                 style.polish(self.fields[name])
-        is_ready = bool(cells) and self.desk.facts is not None and not self.session.is_waiting
+        is_here = self.desk.facts is not None and not self.session.elsewhere
+        is_ready = bool(cells) and is_here and not self.session.is_waiting
         self.buttons["read"].setEnabled(is_ready)
         self.buttons["pulse"].setEnabled(is_ready and not refused["amplitude"] and not refused["width"])
         self.buttons["set_level"].setEnabled(is_ready and not refused["conductance"])
@@ -309,13 +324,15 @@ class ManualPanel(QWidget):
 
     def _state_words(self) -> str:
         session = self.session
-        if self.desk.facts is None:
-            return "Choose a station first."
+        if session.elsewhere:
+            return f"{session.elsewhere[0].upper()}{session.elsewhere[1:]}."
         if session.state == "starting":
-            return f"A session is being started{f': {session.why}' if session.why else ' …'}"
+            return f"A session on {session.place} is being started{f': {session.why}' if session.why else ' …'}"
         if session.state == "open":
             doing = "working …" if session.is_waiting else session.why or "waits for you; outputs are off"
-            return f"Session {session.run_id}: {doing}"
+            return f"Session {session.run_id} on {session.place}: {doing}"
+        if self.desk.facts is None:
+            return "Choose a station first."
         ended = f"The session has ended ({session.why}). " if session.why else ""
         return f"{ended}No session goes on; the first press begins one, which takes some seconds."
 

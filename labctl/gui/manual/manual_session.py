@@ -3,13 +3,14 @@
 Not here: the buttons (:mod:`labctl.gui.manual.manual_panel`), the procedure.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from labctl.errors import LabError
+from labctl.errors import LabError, RunError
 from labctl.gui.desk import Desk
 from labctl.gui.feed import Batch, RunFeed
 from labctl.gui.slots import guarded_slot
@@ -26,7 +27,7 @@ _PROCEDURE = "manual"
 
 
 class ManualSession(QObject):
-    """At most one session of the chosen station.
+    """At most one session; it is asked for nothing while the window shows another station than its own.
 
     Parameters
     ----------
@@ -46,6 +47,8 @@ class ManualSession(QObject):
         Of the open session.
     why : str
         Why it does not begin yet, or why it ended.
+    station : str
+        Of the session that begins or is open: its name, or while it begins what the desk was told; else empty.
     """
 
     changed = Signal()
@@ -58,6 +61,7 @@ class ManualSession(QObject):
         self.state = "none"
         self.run_id = ""
         self.why = ""
+        self.station = ""
         self._feed: RunFeed | None = None
         self._item: int | None = None
         self._later: list[dict[str, str]] = []
@@ -65,11 +69,36 @@ class ManualSession(QObject):
         self._looking = QTimer(self)
         self._looking.setInterval(_LOOK_MS)
         self._looking.timeout.connect(self._look)
+        desk.station_changed.connect(self._forget_unsent)
 
     @property
     def is_waiting(self) -> bool:
         """Whether an answer is awaited."""
         return bool(self._later or self._open)
+
+    @property
+    def elsewhere(self) -> str:
+        """Why nothing can be sent: the session is of another station than the one that is shown; empty: it is not."""
+        facts = self.desk.facts
+        if self._feed is not None and facts is not None:
+            is_here = facts.name == self.station and not self._is_other_file(facts.file)
+            # of the same name only its file tells it apart
+            shown = facts.file if facts.name == self.station else facts.name
+        else:
+            # what has begun is compared by what its run file says of its station
+            is_here = self._feed is None and self.station in ("", self.desk.station)
+            shown = f"{self.desk.station}, of which nothing is known" if self.desk.station else "no station"
+        if is_here:
+            return ""
+        return (
+            f"the session by hand is of {self.place}, the window shows {shown}: nothing can be sent;"
+            f" choose {self.station} to go on with it, or end the session to begin one here"
+        )
+
+    @property
+    def place(self) -> str:
+        """Where the session is, for people; empty where there is none."""
+        return self.station + (" (simulated)" if self._feed is not None and self._feed.simulated else "")
 
     def ask(self, request: Mapping[str, str], parameters: Mapping[str, str]) -> None:
         """Ask for something; the first request begins a session.
@@ -83,9 +112,13 @@ class ManualSession(QObject):
 
         Raises
         ------
+        RunError
+            If the session is of another station than the one that is shown.
         LabError
             If the queue or the mailbox cannot be used.
         """
+        if self.elsewhere:
+            raise RunError(self.elsewhere)
         if self._feed is not None:
             self._open.add(ask_run(self._feed.path, "do", by=_WHO, **request))
         else:
@@ -125,7 +158,7 @@ class ManualSession(QObject):
         with RunQueue(self.desk.root) as queue:
             self._item = queue.add(_PROCEDURE, self.desk.station, parameters, first=True)
         ensure_worker(self.desk.root)
-        self.state, self.why = "starting", ""
+        self.state, self.why, self.station = "starting", "", self.desk.station
         self._looking.start()
 
     @guarded_slot
@@ -162,6 +195,7 @@ class ManualSession(QObject):
         self._looking.stop()
         self._feed, self._item = feed, None
         self.state, self.run_id, self.why = "open", feed.run_id, ""
+        self.station = str(feed.header.get("station"))
         feed.batch.connect(self._take_batch)
         feed.events.connect(self._take_events)
         feed.status_changed.connect(self._take_status)
@@ -171,6 +205,24 @@ class ManualSession(QObject):
         later, self._later = self._later, []
         for request in later:
             self._open.add(ask_run(path, "do", by=_WHO, **request))
+        self.changed.emit()
+
+    def _is_other_file(self, file: str) -> bool:
+        """Whether this is another station file of the same name, which has an envelope of its own."""
+        own = str(self._feed.header.get("station_file") or "") if self._feed is not None else ""
+        # one that was named relatively lies wherever its run was started
+        return os.path.isabs(own) and os.path.isabs(file) and os.path.normpath(own) != os.path.normpath(file)
+
+    @guarded_slot
+    def _forget_unsent(self, shown: str) -> None:
+        """Send nothing later that was asked for before another station was chosen."""
+        unsent, self._later = self._later, []
+        for request in unsent:
+            self.desk.tell(
+                "warning",
+                f"by hand: {request['action'].replace('_', ' ')} was not sent to {self.station}, whose session had not"
+                f" begun when {shown or 'no station'} was chosen; choose {self.station} and press again",
+            )
         self.changed.emit()
 
     @guarded_slot
@@ -202,7 +254,7 @@ class ManualSession(QObject):
         if self._feed is not None:
             self._feed.close()
             self._feed.deleteLater()
-        self._feed, self._item, self.state, self.why = None, None, "none", why
+        self._feed, self._item, self.state, self.why, self.station = None, None, "none", why, ""
         self._later.clear()
         self._open.clear()
         self.changed.emit()

@@ -1,6 +1,7 @@
 """A plot as a file: picture, drawing or table of what is shown.
 
-Not here: what the table holds (each plot knows), export of whole runs (:mod:`labctl.store.export`).
+Not here: what the table holds (each plot knows), asking where to write it
+(:mod:`labctl.gui.wanted_file`), export of whole runs (:mod:`labctl.store.export`).
 """
 
 import csv
@@ -12,11 +13,10 @@ from pyqtgraph.exporters import ImageExporter
 from qtpy.QtCore import QRectF
 from qtpy.QtGui import QPainter
 from qtpy.QtSvg import QSvgGenerator
-from qtpy.QtWidgets import QFileDialog, QWidget
 
 from labctl.errors import StoreError
 
-__all__ = ["SUFFIXES", "save_drawing", "save_picture", "save_table", "wanted_file"]
+__all__ = ["SUFFIXES", "save_drawing", "save_picture", "save_table"]
 
 SUFFIXES = (".png", ".svg", ".csv")
 _PIXELS_WIDE = 1600
@@ -101,24 +101,3 @@ def save_table(path: Path, notes: Iterable[str], header: Sequence[str], rows: It
             writer.writerows(rows)
     except OSError as error:
         raise StoreError(f"{path}: the table cannot be written: {error}; choose another folder") from error
-
-
-def wanted_file(parent: QWidget, suggestion: str) -> Path | None:
-    """Ask where to export to.
-
-    Parameters
-    ----------
-    parent : QWidget
-    suggestion : str
-        Name with its suffix.
-
-    Returns
-    -------
-    Path or None
-        None: the user thought better of it.
-    """
-    chosen, _ = QFileDialog.getSaveFileName(parent, "Export", suggestion)
-    if not chosen:
-        return None
-    path = Path(chosen)
-    return path if path.suffix else path.with_suffix(Path(suggestion).suffix)

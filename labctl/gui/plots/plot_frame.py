@@ -18,8 +18,9 @@ from labctl.errors import StoreError
 from labctl.gui.desk import Desk
 from labctl.gui.feed import RunFeed
 from labctl.gui.plots.choice import Choice, needed_columns
-from labctl.gui.plots.export_plot import SUFFIXES, save_drawing, save_picture, save_table, wanted_file
+from labctl.gui.plots.export_plot import SUFFIXES, save_drawing, save_picture, save_table
 from labctl.gui.slots import guarded_slot
+from labctl.gui.wanted_file import wanted_file
 
 __all__ = ["PlotFrame", "menu_button"]
 
@@ -208,7 +209,8 @@ class PlotFrame(QWidget):
 
     @guarded_slot
     def _export_as(self, suffix: str) -> None:
-        path = wanted_file(self, f"{self.feed.run_id}-{self.choice.kind.name.lower()}{suffix}")
+        name = f"{self.feed.run_id}-{self.choice.kind.name.lower()}{suffix}"
+        path = wanted_file(self, "Export", name, SUFFIXES)
         if path is not None:
             self.export(path)
             self.desk.tell("info", f"The plot was written to {path}.")

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QInputDialog,
     QLabel,
+    QMessageBox,
     QPushButton,
     QTreeView,
     QVBoxLayout,
@@ -27,7 +28,7 @@ from labctl.gui.desk import Desk
 from labctl.gui.queue.bar_delegate import BarDelegate
 from labctl.gui.queue.queue_look import QueueLook
 from labctl.gui.queue.queue_model import PROGRESS, RUN, RUNS, STATE, QueueModel
-from labctl.gui.queue.words import footer_words
+from labctl.gui.queue.words import PAUSE_HINT, footer_words
 from labctl.gui.slots import guarded_slot
 from labctl.run.mailbox import ask_run
 from labctl.run.queue.items import ENDED_BADLY, ItemState, Policy, QueueItem
@@ -37,6 +38,7 @@ __all__ = ["QueuePanel"]
 _BY = "window"
 _MOST_REPEATS = 100_000
 _COLUMNS = 4
+_MOST_NAMED = 10
 # letters of the policy that are seen where there is little room
 _LEAST_LENGTH = 12
 _POLICIES = {Policy.STOP: "hold the queue", Policy.CONTINUE: "go on with the next run"}
@@ -136,6 +138,8 @@ class QueuePanel(QWidget):
     @guarded_slot
     def _add(self) -> None:
         self.desk.editing_item = None
+        # nothing but the news that no item is edited any more
+        self.desk.offer("", {})
         self.desk.show("form")
 
     @guarded_slot
@@ -175,9 +179,21 @@ class QueuePanel(QWidget):
 
     @guarded_slot
     def _remove(self) -> None:
-        for item in self.selected():
+        chosen = self.selected()
+        waiting = [item for item in chosen if item.state is ItemState.WAITING]
+        if waiting and not self._may_lose(waiting):
+            return
+        for item in chosen:
             self.look.queue.remove(item.id)
         self._changed()
+
+    def _may_lose(self, waiting: list[QueueItem]) -> bool:
+        """Ask whether items are to go that have their runs still before them: nothing else holds their values."""
+        named = "\n".join(f"{item.name} on {item.station}" for item in waiting[:_MOST_NAMED])
+        more = f"\nand {len(waiting) - _MOST_NAMED} more" if len(waiting) > _MOST_NAMED else ""
+        count = "this waiting run" if len(waiting) == 1 else f"these {len(waiting)} waiting runs"
+        words = f"Take {count} out of the queue? This cannot be undone.\n\n{named}{more}"
+        return QMessageBox.question(self, "Remove from the queue", words) == QMessageBox.StandardButton.Yes
 
     @guarded_slot
     def _clear(self) -> None:
@@ -232,6 +248,7 @@ class QueuePanel(QWidget):
         self.footer.setVisible(bool(look.items))
         self.policy.setCurrentIndex(self.policy.findData(look.policy))
         self.pause.setText("&Continue" if look.is_paused else "&Pause")
+        self.pause.setToolTip("Let the run go on" if look.is_paused else PAUSE_HINT)
         is_stopped = look.is_waiting and not look.is_held and not look.is_worked
         self.hold.setText("&Release the queue" if look.is_held else "Sta&rt the queue" if is_stopped else "&Hold queue")
         self.hold.setProperty("weight", "accent" if look.is_held or is_stopped else "")
@@ -309,7 +326,7 @@ class QueuePanel(QWidget):
             ("clear", "C&lear done", "Take out all that is over; the files of the runs stay", "", self._clear),
         ):
             self._add_action(name, words, hint, keys, do)
-        self.pause = self._button("&Pause", "Let the run wait; its outputs go off meanwhile", self.pause_or_continue)
+        self.pause = self._button("&Pause", PAUSE_HINT, self.pause_or_continue)
         self.abort_button = self._button(
             "A&bort run", "End the run safely: outputs off, every point kept, and it can be resumed", self.abort
         )

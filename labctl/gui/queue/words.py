@@ -5,8 +5,12 @@ from collections.abc import Mapping
 from labctl.run.queue.items import ENDED_BADLY, ItemState, QueueItem, short_parameters
 from labctl.run.queue.remaining import QueueProgress
 
-__all__ = ["MARKS", "about_words", "footer_words", "long_words", "row_words", "span_words", "state_words"]
+__all__ = ["MARKS", "PAUSE_HINT", "about_words", "footer_words", "long_words", "row_words", "span_words", "state_words"]
 
+PAUSE_HINT = (
+    "Let the run wait before its next action. Meanwhile its sources are at 0 V and off and its relays open; a heater"
+    " keeps its temperature. Only a procedure that cannot stand down leaves its outputs as they are"
+)
 MARKS: Mapping[str, str] = {
     "waiting": "○",
     "starting": "▷",

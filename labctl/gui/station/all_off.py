@@ -1,8 +1,8 @@
 """ALL OUTPUTS OFF: the one button that works while everything else is busy.
 
 It first writes into the mailboxes of the live runs itself, so that they stop within hundredths of a second, then lets
-``labctl off`` see to it that every output was read back as off. Not here: what that does
-(:mod:`labctl.run.switching_off`).
+``labctl off`` see to it that every output was read back as off, also when the window is closed meanwhile. Not here:
+what that does (:mod:`labctl.run.switching_off`).
 """
 
 import json
@@ -12,7 +12,8 @@ from functools import partial
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
-from labctl.gui.desk import Desk, Finished
+from labctl.gui.commands import Finished
+from labctl.gui.desk import Desk
 from labctl.gui.slots import guarded_slot
 from labctl.run.stopping import stop_runs
 
@@ -84,7 +85,8 @@ class AllOff(QWidget):
                 self._told, self._is_read_back = [(True, f"{run_id} was ended") for run_id in ended], False
             for name, file in stations.items():
                 self._waiting += 1
-                self.desk.command(["off", "-s", file, "-o", str(self.desk.root), "--json"], partial(self._take, name))
+                command = ["off", "-s", file, "-o", str(self.desk.root), "--json"]
+                self.desk.commands.start(command, partial(self._take, name), f"ALL OUTPUTS OFF of {name}")
             if not self._waiting:
                 self._told.append((True, "No station is chosen and no run goes on: there is nothing to switch off"))
                 self._tell()

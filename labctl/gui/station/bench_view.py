@@ -23,7 +23,8 @@ from qtpy.QtWidgets import (
 )
 
 from labctl.analysis.die_pack import unpack_maps
-from labctl.gui.desk import Desk, Finished, StationFacts
+from labctl.gui.commands import Finished
+from labctl.gui.desk import Desk, StationFacts
 from labctl.gui.run_bar import in_words
 from labctl.gui.slots import guarded_slot
 from labctl.gui.station.truth_view import TruthView
@@ -134,7 +135,7 @@ class BenchView(QWidget):
         self.compare.setEnabled(False)
         self._say("Asking the simulated bench …")
         command = ["bench", "show", facts.bench] if facts.bench else ["state", "-s", facts.file, "-o", self._root()]
-        self.desk.command([*command, "--json"], lambda done: self._take_truth(facts, done))
+        self.desk.commands.start([*command, "--json"], lambda done: self._take_truth(facts, done))
         self.desk.scanner.ask(
             "array.die",
             lambda answer: self._take_die(facts, answer),
@@ -148,7 +149,7 @@ class BenchView(QWidget):
     def load_kinds(self) -> None:
         """Learn which faults there are; once."""
         if self.kinds.count() == 1:
-            self.desk.command(["bench", "faults", "--json"], self._take_kinds)
+            self.desk.commands.start(["bench", "faults", "--json"], self._take_kinds)
 
     def _build(self) -> None:
         facts = QFormLayout()
@@ -223,7 +224,7 @@ class BenchView(QWidget):
         )
         if answer == QMessageBox.StandardButton.Yes:
             command = ["bench", "reset", facts.bench, *(["--seed", seed] if seed else [])]
-            self.desk.command(command, self._take_reset)
+            self.desk.commands.start(command, self._take_reset, f"the fresh die of {facts.bench}")
 
     @guarded_slot
     def _take_reset(self, done: Finished) -> None:

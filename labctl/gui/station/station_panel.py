@@ -23,7 +23,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from labctl.gui.desk import Desk, Finished, StationFacts
+from labctl.gui.commands import Finished
+from labctl.gui.desk import Desk, StationFacts
 from labctl.gui.slots import guarded_slot
 from labctl.gui.station.bench_view import BenchView
 from labctl.gui.station.outputs_view import FactTable, instrument_rows, line_rows, output_rows
@@ -209,7 +210,7 @@ class StationPanel(QWidget):
             return
         self.ask.setEnabled(False)
         self.state.setText("Asking the instruments …")
-        self.desk.command(
+        self.desk.commands.start(
             ["state", "-s", facts.file, "-o", str(self.desk.root), "--json"], lambda done: self._take_state(facts, done)
         )
 

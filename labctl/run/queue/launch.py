@@ -133,7 +133,12 @@ def labctl_command(*arguments: str) -> list[str]:
 
 
 def start_detached(
-    command: Sequence[str], folder: Path, said: IO[bytes], *, stdin: int = subprocess.DEVNULL
+    command: Sequence[str],
+    folder: Path,
+    said: IO[bytes],
+    *,
+    stdin: int = subprocess.DEVNULL,
+    printed: IO[bytes] | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start a process that the end of this one, of its window and of its terminal does not touch.
 
@@ -146,6 +151,8 @@ def start_detached(
         Takes its standard error.
     stdin : int
         As :class:`subprocess.Popen` has it.
+    printed : file, optional
+        Takes its standard output.
 
     Returns
     -------
@@ -161,7 +168,7 @@ def start_detached(
         list(command),
         cwd=folder,
         stdin=stdin,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if printed is None else printed,
         stderr=said,
         env=environment,
         **_apart(),

@@ -216,6 +216,11 @@ def test_index_gives_the_same_state_and_reads_a_file_once(runs, maps, tmp_path, 
         assert index.refresh() == 0
         assert index.find_die(STATION, "another sample", (32, 32)) is None
         assert index.find_die(STATION, "TiOx/Al2O3 crossbar", (8, 8)) is None
+        # the same rack with real instruments, a station of the same bench, one of another bench
+        about = "TiOx/Al2O3 crossbar", (32, 32)
+        assert index.find_die(STATION, *about, bench="") is None
+        assert index.find_die("mine", *about, bench=die.bench) == die
+        assert index.find_die("mine", *about, bench="another bench") is None
 
 
 def test_index_forgets_runs_that_are_gone_and_survives_a_broken_cache(runs, root, tmp_path):
