@@ -11,7 +11,7 @@ import numpy as np
 
 __all__ = ["Figure", "Way", "spread_figure"]
 
-Way = Literal["instruments", "physics", "computed"]
+Way = Literal["instruments", "readings", "physics", "computed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,9 @@ class Figure:
         What has to hold, in words; empty where nothing has to.
     holds : bool or None
         Whether it does; None without a rule.
-    way : {"instruments", "physics", "computed"}
-        Measured through the instruments of the station; of the device physics alone; or computed from measured values.
+    way : {"instruments", "readings", "physics", "computed"}
+        Measured through the instruments of the station; computed, with something that was not measured, from what was
+        read through them; of the device physics alone; or computed without a reading of its own.
     source : str
         Of the published value or of the rule.
     note : str

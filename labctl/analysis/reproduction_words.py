@@ -17,21 +17,23 @@ __all__ = ["FigureWords", "ReproductionWords", "reproduction_words"]
 _NAMES = ("paper", "reproduction", "assumed", "ledger")
 _WAYS = {
     "instruments": "through instruments",
+    "readings": "computed from readings through instruments",
     "physics": "device physics alone",
     "computed": "computed",
 }
 _UNITS = {"s": "s", "j": "J", "w": "W", "a": "A", "v": "V", "c": "C", "m2": "m²"}
 _COSTS = {
     "pulses": ("Pulses", "stimuli with a width"),
-    "readings": ("Readings", "with a current or a conductance"),
+    "readings": ("Readings", "over range or not"),
     "device_time_s": ("Device time", "sum of the widths of the pulses"),
     "instrument_time_s": ("Instrument time", "on the clock of the rack"),
     "pulse_energy_j": (
         "Energy of the pulses",
-        "sum of V² G t with the conductance that was read last before the pulse",
+        "sum of V² G t with the mean of the conductances read before and after",
     ),
-    "read_energy_j": ("Energy of the readings", "sum of V I t, each over one power line cycle of 20 ms"),
-    "pulses_without_energy": ("Pulses left out of it", "their cell had not been read before"),
+    "read_energy_j": ("Energy of the readings", "sum of V I t, each over its integration time"),
+    "pulses_without_energy": ("Pulses left out of that of pulses", "their cell had not been read before"),
+    "readings_without_energy": ("Readings left out of that of readings", "without a current"),
     "sign_comparisons_per_image": ("Comparisons", "of one bit, for one image of the large network"),
     "sign_stored_bits_per_image": ("Stored bits", "between the passes, for one image"),
     "full_ad_conversions_per_image": ("A/D conversions of back-propagation", "at full precision, for one image"),
@@ -124,7 +126,8 @@ def reproduction_words(
     others = {name: value for name, value in results.items() if name not in _NAMES}
     if "reproduction" not in results:
         return None, dict(results)
-    ways = _WAYS | ({"instruments": "through instruments, simulated"} if simulated else {})
+    through = ("instruments", "readings") if simulated else ()
+    ways = _WAYS | {name: f"{_WAYS[name]}, simulated" for name in through}
     figures = tuple(_figure_words(figure, ways) for figure in results["reproduction"])
     costs = tuple(_cost_words(name, value) for name, value in results.get("ledger", {}).items())
     words = ReproductionWords(str(results.get("paper", "")), figures, tuple(results.get("assumed", ())), costs)

@@ -100,7 +100,7 @@ SMALL = {
             "seeds": 2,
             "draws": 2,
             "cells": "0:2,0:2",
-            "tolerance": "10 %",
+            "tolerance": "6 %",
             "errors": "0, 5 %",
         },
         True,

@@ -5,9 +5,11 @@ Authority: a Monte Carlo of the law of systems.md 5.3 in this file, and the tabl
 
 import math
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.stats import beta
 
 from labctl.errors import RunError
 from labctl.networks.images import image_folder, load_images
@@ -15,6 +17,7 @@ from labctl.networks.quantised_training import StepChances, WallScheme, train_on
 from labctl.physics.domain_wall import DomainWallTrack
 from labctl.physics.presets import load_preset
 from labctl.store import open_run
+from labctl_procedures.system.wall_figures import device_figures
 
 # small numbers of everything; 5 dies, as the figures want
 SMALL = {
@@ -43,6 +46,8 @@ TABLE = {
     (1.20, 12): (0.00, 0.99, 0.01),
     (1.20, 20): (0.00, 0.01, 0.99),
 }
+# section 8: P(1) > .99 at 1.1-1.2 Jc and 10-12 ns; P(2) ~ 1 at 20 ns, for which the table has the number
+LEAST = {(1.1, 10): 0.99, (1.1, 12): 0.99, (1.2, 10): 0.99, (1.2, 12): 0.99, (1.1, 20): 0.97, (1.2, 20): 0.99}
 TRIALS = 40_000
 
 
@@ -118,25 +123,58 @@ def test_steps_of_pulses_follow_an_independent_monte_carlo_and_the_table(ran):
         # what the page says of the law
         told = float(re.search(r"dhull2024_domain_wall gives ([\d.]+)", figure["note"])[1]) / 100.0
         assert told == pytest.approx(expected, abs=4.0 * math.sqrt(expected * (1.0 - expected) / TRIALS))
-        assert figure["holds"] == (figure["ours"] >= (0.95 if steps == 2 else 0.99))
+        assert figure["holds"] == (figure["ours"] >= LEAST[part, width_ns])
 
 
-def test_page_recommends_the_pulses_that_hold_and_no_other(ran):
+def test_pulses_of_the_station_are_judged_by_the_same_bar_and_told_with_their_interval(ran):
     results, _, _ = ran
-    found = figures(results, "physics")
-    told = found["pulses that move a wall by one state, mean of these four"]["note"]
-    ours = {
-        (part, width): found[f"pulses of {part} Jc, {width} ns that move a wall by one state"]["ours"]
-        for part in ("1.1", "1.2")
-        for width in ("10", "12")
+    through, alone = (figures(results, way) for way in ("instruments", "physics"))
+    for (part, width_ns), least in LEAST.items():
+        far = "two" if width_ns == 20 else "one state"
+        name = f"pulses of {part:g} Jc, {width_ns} ns that move a wall by {far}"
+        figure = through[name]
+        assert (figure["rule"], figure["source"]) == (alone[name]["rule"], alone[name]["source"])
+        assert figure["rule"] == f"at least {100 * least:g} %"
+        moved, trials = (int(text) for text in re.match(r"(\d+) of (\d+) pulses", figure["note"]).groups())
+        assert figure["ours"] == pytest.approx(moved / trials)
+        assert figure["holds"] == (moved >= least * trials)
+        # Clopper and Pearson, by quantiles of the beta distribution
+        low = beta.ppf(0.025, moved, trials - moved + 1) if moved else 0.0
+        high = beta.ppf(0.975, moved + 1, trials - moved) if moved < trials else 1.0
+        assert f"interval {low:.1%} to {high:.1%}" in figure["note"]
+        assert ("is within it" in figure["note"]) == (low <= least <= high)
+
+
+def extracted(counts):
+    """Return what was extracted where each pulse of LEAST moved walls so often by 0, 1 and 2 states."""
+    steps = np.array(counts)[:, np.newaxis]
+    trials = SimpleNamespace(steps=steps, chances=lambda number: steps[number, 0] / steps[number].sum())
+    states, depinning = SimpleNamespace(centre=range(5), unequal=0.0), SimpleNamespace(spread=0.05, notches=4)
+    return SimpleNamespace(trials=trials, states=states, depinning=depinning)
+
+
+def test_pulse_that_misses_the_bar_of_the_table_is_told_so():
+    # one state: 98 of 100 misses .99; two states: 96 of 100 misses .97 and .99, though not .95
+    missed = [(1, 98, 1)] * 4 + [(0, 4, 96)] * 2
+    reached = [(0, 100, 0)] * 4 + [(0, 1, 99)] * 2
+    pulses = SimpleNamespace(number=lambda part, width_s: list(LEAST).index((part, round(width_s * 1e9))))
+    for station, dies, expected in ((missed, reached, (False, True)), (reached, missed, (True, False))):
+        found = device_figures(extracted(station), [extracted(dies)] * 5, pulses, states=5, spread=0.05)
+        moving = [one for one in found if one.quantity.startswith("pulses")]
+        assert len(moving) == 12
+        for way, holds in zip(("instruments", "physics"), expected, strict=True):
+            assert [one.holds for one in moving if one.way == way] == [holds] * 6
+
+
+def test_no_row_makes_up_for_the_pulse_that_misses(ran):
+    results, _, _ = ran
+    moving = [one for one in results["reproduction"] if "pulses" in one["quantity"] and one["rule"]]
+    # four of one state and two of two, on dies and on the station
+    assert len(moving) == 12
+    assert {one["quantity"] for one in moving} == {
+        f"pulses of {part:g} Jc, {width_ns} ns that move a wall by {'two' if width_ns == 20 else 'one state'}"
+        for part, width_ns in LEAST
     }
-    recommended = re.findall(r"([\d.]+) Jc for (\d+) ns", told)
-    assert set(recommended) == {place for place, chance in ours.items() if chance >= 0.99}
-    assert [ours[place] for place in recommended] == sorted((ours[place] for place in recommended), reverse=True)
-    # systems.md 5.3 prints 0/.99/.01 there: half a digit either way
-    rounded = found["pulses of 1.2 Jc, 12 ns, one state, against the table"]
-    assert rounded["ours"] == ours["1.2", "12"]
-    assert rounded["holds"] == (0.985 <= rounded["ours"] <= 0.995)
 
 
 @pytest.mark.parametrize(("part", "width_ns"), TABLE)
@@ -329,11 +367,14 @@ def test_mnist_loses_at_most_one_point_at_the_extracted_chances(labctl):
     for name in ("MNIST accuracy lost by the devices", "MNIST accuracy lost against float weights"):
         assert computed[name]["count"] >= 5
         assert computed[name]["ours"] <= 0.01
-    assert physics["pulses that move a wall by one state, mean of these four"]["holds"]
     rng = np.random.default_rng(5)
-    for part, width_ns, far in [(1.1, 10, 1), (1.1, 12, 1), (1.2, 10, 1), (1.2, 12, 1), (1.1, 20, 2), (1.2, 20, 2)]:
-        name = "two" if far == 2 else "one state"
+    for (part, width_ns), least in LEAST.items():
+        far, name = (2, "two") if width_ns == 20 else (1, "one state")
         figure = physics[f"pulses of {part:g} Jc, {width_ns} ns that move a wall by {name}"]
         assert figure["count"] >= 5
-        # at 1.2 Jc and 12 ns the law gives 0.989, which the table rounds to 0.99
-        assert figure["ours"] == pytest.approx(monte_carlo(part, width_ns, rng)[far] / TRIALS, abs=0.004)
+        law = monte_carlo(part, width_ns, rng)[far] / TRIALS
+        assert figure["ours"] == pytest.approx(law, abs=0.004)
+        # a miss of the law itself: it gives 0.989 at 1.2 Jc and 12 ns, which the table rounds to 0.99
+        is_reached = (part, width_ns) != (1.2, 12)
+        assert (law >= least) == is_reached
+        assert figure["holds"] == (figure["ours"] >= least) == is_reached

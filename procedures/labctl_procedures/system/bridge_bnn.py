@@ -238,7 +238,8 @@ class BridgeBnn(SystemProcedure):
         fits = self._neurons(middles, rates)
         accuracies = self._accuracies(images, network, rates)
         losses = self._lost(measured[0], is_positive, is_good, levels_v[0])
-        self.compare(*rate_figures(rates, self.patterns * self.inputs))
+        readings = 4 * int(is_good.sum()) * self.readings
+        self.compare(*rate_figures(rates, self.patterns * self.inputs, readings))
         self.compare(*neuron_figures(self._large_errors(rates), fits))
         self.compare(*network_figures(images.name, accuracies, network.facts))
         self.compare(*drop_figures(together, losses, levels_v[0]))
@@ -256,7 +257,7 @@ class BridgeBnn(SystemProcedure):
                 "bridges": int(is_good.size),
                 "bridges_defective": int((~is_good).sum()),
                 "operations": self.patterns * self.inputs,
-                "readings_per_condition_and_voltage": int(4 * is_good.size * self.readings),
+                "readings_per_condition_and_voltage": readings,
             },
         )
 

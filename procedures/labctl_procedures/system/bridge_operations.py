@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from labctl.networks.bridges import Comparator, expected_error, is_wrong
 
-__all__ = ["BridgeMiddles", "NeuronFit", "fit_neuron"]
+__all__ = ["LEAST_RATE", "BridgeMiddles", "NeuronFit", "fit_neuron"]
 
-_LEAST_RATE = 1e-6
+LEAST_RATE = 1e-6
+"""The least error rate that is told, unit 1: that of a condition is this or less."""
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -47,7 +48,7 @@ class BridgeMiddles:
     def error_rate(self, sigma_v: float) -> float:
         """Return the probability of a wrong sign, over all bridges in use and over inverters with normal offsets.
 
-        A probability below one in a million is given as that: nobody knows so far out what law offsets follow.
+        A probability below :data:`LEAST_RATE` is given as that: nobody knows so far out what law offsets follow.
 
         Parameters
         ----------
@@ -58,7 +59,7 @@ class BridgeMiddles:
         float, unit 1
         """
         found = expected_error(self.middle_v, self.voltage_v, self.is_high[..., np.newaxis], sigma_v=sigma_v)
-        return max(float(np.nanmean(found[:, :, self.is_good])), _LEAST_RATE)
+        return max(float(np.nanmean(found[:, :, self.is_good])), LEAST_RATE)
 
     def wrong_operations(self, patterns: int, inputs: int, sigma_v: float, seed: int) -> int:
         """Count wrong signs over random patterns, each on one row with one polarity of its weights.

@@ -125,6 +125,16 @@ def array_figures(
         measured("R^2 of the pulses down", [update["r_squared_down"]], "1"),
         *foretold("inl_up", "integral non-linearity, up", "%", "of the range"),
         *foretold("inl_down", "integral non-linearity, down", "%", "of the range"),
+        *(
+            measured(
+                f"non-linearity NL of an exponential fit, {way}",
+                [update[f"nl_{way}"]],
+                "1",
+                note="NeuroSim's label of the fitted A / N, mean of cells and cycles, above 0 where early steps are "
+                f"larger; 10.1 times the integral non-linearity is {10.1 * update[f'inl_{way}']:.2f}",
+            )
+            for way in ("up", "down")
+        ),
         *foretold(
             "asymmetry",
             "asymmetry of up and down",
@@ -160,6 +170,7 @@ def array_figures(
         worst(
             "error of the worst column with the read-out chain",
             errors.read_out,
+            way="readings",
             note=f"{over}{float(np.nanmean(errors.read_out)):.3%}; measured sums through a computed chain",
         ),
     ]
@@ -205,16 +216,16 @@ def network_figures(
             paper=PAPER_ACCURACY,
             rule="at most 0.5 points below the paper",
             holds=accuracies.measured["read_out"] >= PAPER_ACCURACY - _LARGEST_LOSS,
-            way="instruments",
-            note="conductances read through instruments, first network; read-out chain computed; exact sums: "
-            f"{accuracies.measured['weights']:.2%}",
+            way="readings",
+            note="conductances read through instruments, first network; images, sums and read-out chain computed; "
+            f"exact sums: {accuracies.measured['weights']:.2%}",
         ),
         accuracy(
             "lost by the layer that was read",
             [on_station],
             holds=on_station <= _LARGEST_LOSS,
-            way="instruments",
-            note="from software to the read-out chain, first network",
+            way="readings",
+            note="from software to the computed read-out chain, first network",
             **limit,
         ),
         accuracy(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from labctl.analysis.update_curves import step_spread, update_figures
+from labctl.analysis.update_curves import neurosim_label, step_spread, update_figures
 from labctl.analysis.vector_multiplication import multiplication_error
 from labctl.networks.images import Images
 from labctl.networks.perceptron import Perceptron, classified
@@ -109,8 +109,10 @@ def update_summary(potentiation_s: FloatArray, depression_s: FloatArray) -> dict
     Returns
     -------
     dict of str to float, unit 1
-        Means over cells and cycles: ``r_squared_up``, ``r_squared_down`` (of a straight line over the pulses),
-        ``inl_up``, ``inl_down``, ``asymmetry``, ``mean_asymmetry``; ``cycle_spread`` (of one step, over the range);
+        Means over cells and cycles, 0 for what noise explains: ``r_squared_up``, ``r_squared_down`` (of a straight line
+        over the pulses),
+        ``inl_up``, ``inl_down``, ``nl_up``, ``nl_down`` (NeuroSim's labels of an exponential fit, with their signs),
+        ``asymmetry``, ``mean_asymmetry``; ``cycle_spread`` (of one step, over the range);
         ``device_spread`` (of the mean step of a cell). In S: ``up_step``, ``down_step``, ``range``.
     """
     ups, downs = potentiation_s[:, 1:], depression_s[:, 1:]
@@ -130,10 +132,12 @@ def update_summary(potentiation_s: FloatArray, depression_s: FloatArray) -> dict
     return {
         "r_squared_up": float(np.mean([_r_squared(one) for one, _ in pairs])),
         "r_squared_down": float(np.mean([_r_squared(other) for _, other in pairs])),
-        "inl_up": float(np.mean([abs(one.label_up) for one in figures])) / _LABEL_PER_INL,
-        "inl_down": float(np.mean([abs(one.label_down) for one in figures])) / _LABEL_PER_INL,
-        "asymmetry": float(np.mean([one.asymmetry for one in figures])),
-        "mean_asymmetry": float(np.mean([one.mean_asymmetry for one in figures])),
+        "inl_up": float(np.mean([abs(one.label_up or 0.0) for one in figures])) / _LABEL_PER_INL,
+        "inl_down": float(np.mean([abs(one.label_down or 0.0) for one in figures])) / _LABEL_PER_INL,
+        "nl_up": float(np.mean([_fitted_label(one.curvature_up) for one in figures])),
+        "nl_down": float(np.mean([_fitted_label(one.curvature_down) for one in figures])),
+        "asymmetry": float(np.mean([one.asymmetry or 0.0 for one in figures])),
+        "mean_asymmetry": float(np.mean([one.mean_asymmetry or 0.0 for one in figures])),
         "cycle_spread": float(np.mean(spreads)) if spreads else float("nan"),
         "device_spread": float(mean_steps.std(ddof=1) / mean_steps.mean()) if len(mean_steps) > 1 else float("nan"),
         "up_step": float(np.mean(steps["up"])),
@@ -418,6 +422,12 @@ def largest_input(inputs: npt.NDArray[np.floating]) -> float:
         Few are larger, and count as it.
     """
     return float(np.percentile(inputs, _LARGEST_INPUT))
+
+
+def _fitted_label(curvature: float | None) -> float:
+    if curvature is None:
+        return 0.0
+    return float(np.copysign(neurosim_label(abs(curvature)), curvature))
 
 
 def _r_squared(branch: FloatArray) -> float:

@@ -31,10 +31,14 @@ from labctl_procedures.system.rvc_figures import (
     MEASURED,
     PAPER,
     PAPER_RMSE,
+    RAMP_SHAPE,
+    RAMP_STEP_V,
+    RAMPS,
     WITH_FAILED,
     WITHOUT_ERROR,
     accuracy_figures,
     array_figures,
+    ramp_figures,
 )
 from labctl_procedures.system.system_procedure import PlannedStep, SystemProcedure
 from labctl_procedures.value_lists import positive_values, values_from_zero
@@ -55,7 +59,8 @@ class Rvc3Bit(SystemProcedure):
     are programmed. The map is a part of a network's last layer, and beside it columns that hold all levels equally
     often, so that each level shows its errors. They are drawn again for every weight of post-training quantised,
     differential networks. Computed: accuracy against the programming error. On the device physics alone: the same
-    programming on further dies. Cells are left at their targets, outputs off and relays open, also after an abort.
+    programming on further dies, and ramps of equal steps on small ones. Cells are left at their targets, outputs off
+    and relays open, also after an abort.
     """
 
     image_set = ListParameter(
@@ -103,7 +108,7 @@ class Rvc3Bit(SystemProcedure):
         Raises
         ------
         RunError
-            With the remedy; or if a step is refused.
+            With the remedy; or if a step is refused. Levels are too near where their verify windows overlap.
         """
         sample = self.station.sample
         low_s, high_s = make_die(load_preset(sample.device), 1, 1, 0).window_s
@@ -120,6 +125,7 @@ class Rvc3Bit(SystemProcedure):
         self._hidden()
         self._errors()
         super().check()
+        self._refuse_levels()
         check_images(self.image_set, image_folder(self.data))
 
     def execute(self) -> None:
@@ -154,11 +160,27 @@ class Rvc3Bit(SystemProcedure):
         )["accuracy"]
         dies = self._dies(part.levels)
         self.compare(*array_figures(error, float(programmed.results["yield"]), dies))
+        self.compare(*ramp_figures(self._ramps()))
         self.compare(*accuracy_figures(images.name, accuracies, in_place, draws=self.draws, levels=self.levels))
         self._conclude(networks[0], sum(done.is_own), programmed.results)
 
     def _programming(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("g_min", "g_max", "levels", "tolerance", "width")}
+
+    def _refuse_levels(self) -> None:
+        """Refuse levels whose windows of the verify tolerance overlap, so that neighbours cannot be told apart."""
+        spacing_s = (self.g_max - self.g_min) / (self.levels - 1)
+        # the two highest are the nearest, relative to their windows
+        window_s = self.tolerance * (2.0 * self.g_max - spacing_s)
+        if spacing_s <= window_s:
+            least_s = 2.0 * self.tolerance * self.g_max / (1.0 + self.tolerance)
+            most = ceil((self.g_max - self.g_min) / least_s)
+            remedy = f"take at most {most} levels, or lower the tolerance" if most > 1 else "lower the tolerance"
+            raise RunError(
+                f"system.rvc_3bit: neighbouring levels must be farther apart than half of both verify windows, "
+                f"± {self.tolerance:.3g} of each, {window_s:.3g} S at the highest two; {self.levels} levels from "
+                f"{self.g_min:.4g} S to {self.g_max:.4g} S are {spacing_s:.3g} S apart; {remedy}"
+            )
 
     def _hidden(self) -> list[int]:
         sizes = positive_values(self.hidden, "1", "system.rvc_3bit: hidden")
@@ -234,7 +256,7 @@ class Rvc3Bit(SystemProcedure):
         """Program dies that are physics alone."""
         preset, loop = load_preset(self.station.sample.device), ProgramArray(**self._programming())
         cells = self.selected_cells()
-        with self.part(f"program {self.seeds} dies on the device physics alone", 0.13) as report:
+        with self.part(f"program {self.seeds} dies on the device physics alone", 0.11) as report:
             return [
                 self.computed(
                     "physics",
@@ -252,6 +274,32 @@ class Rvc3Bit(SystemProcedure):
                 )
                 for seed in range(1, self.seeds + 1)
             ]
+
+    def _ramps(self) -> list[list[dict[str, float]]]:
+        """Program small dies that are physics alone with ramps of equal steps, by the conditions of RAMPS."""
+        preset, found = load_preset(self.station.sample.device), []
+        cells = list(np.ndindex(RAMP_SHAPE))[: len(self.selected_cells())]
+        with self.part(f"ramps of equal steps on {self.seeds} small dies, the device physics alone", 0.02) as report:
+            for number, (tolerance, width_s) in enumerate(RAMPS):
+                changed = {"tolerance": tolerance, "width": width_s, "step": RAMP_STEP_V, "adaptive": False}
+                loop, dies = ProgramArray(**self._programming() | changed), []
+                for seed in range(1, self.seeds + 1):
+                    level = np.random.default_rng(seed).permutation(np.arange(len(cells)) % self.levels)
+                    turn = number * self.seeds + seed - 1
+                    work = partial(
+                        programmed_die,
+                        preset,
+                        loop,
+                        dict(zip(cells, level.tolist(), strict=True)),
+                        RAMP_SHAPE,
+                        seed,
+                        self.read_voltage,
+                        report=partial(_report_turn, report, turn, len(RAMPS) * self.seeds),
+                    )
+                    setting = f"{100.0 * tolerance:g} %, {width_s * 1e6:g} µs"
+                    dies.append(self.computed("ramp", work, seed=seed, setting=setting))
+                found.append(dies)
+        return found
 
     def _conclude(self, network: QuantisedNetwork, own: int, programmed: Mapping[str, Any]) -> None:
         sample, sizes = self.station.sample, [layer.values.shape for layer in network.layers]

@@ -17,19 +17,28 @@ __all__ = [
     "MEASURED",
     "PAPER",
     "PAPER_RMSE",
+    "RAMPS",
+    "RAMP_SHAPE",
+    "RAMP_STEP_V",
     "WITHOUT_ERROR",
     "WITH_FAILED",
     "accuracy_figures",
     "array_figures",
+    "ramp_figures",
 ]
 
 PAPER = "Kim et al., Nanotechnology 32 (29) (2021), doi:10.1088/1361-6528/abf0cc"
 PAPER_RMSE, PAPER_ACCURACY = 0.0179, 0.9812
 FLOAT, WITHOUT_ERROR, MEASURED, WITH_FAILED = "float", "without error", "measured", "with failed cells"
 
+RAMPS = ((0.03, 10e-6), (0.03, 100e-6), (0.02, 100e-6))
+"""Tolerance and width in s of ramps of equal steps, as the acceptance figures have them."""
+RAMP_STEP_V, RAMP_SHAPE = 10e-3, (8, 8)
+
 _SOURCE = "abstract of the paper"
 _TARGETS = "acceptance of this reproduction"
 _ACCURACY_BAND, _LARGEST_LOSS, _LEAST_YIELD = 0.003, 0.002, 0.99
+_RAMP_RMSE, _MORE_PULSES = (0.017, 0.021), 1.3
 _SIBLING = "a sibling array reports more than 98 % (ACS Appl. Electron. Mater. 6 (2024) 4099)"
 
 FloatArray = npt.NDArray[np.float64]
@@ -86,6 +95,56 @@ def array_figures(error: Rmse, part_done: float, dies: Sequence[Mapping[str, flo
     ]
 
 
+def ramp_figures(ramps: Sequence[Sequence[Mapping[str, float]]]) -> list[Figure]:
+    """Return the figures of ramps of equal steps, in place of the steps that follow what the last pulse did.
+
+    Parameters
+    ----------
+    ramps : sequence of sequence of mapping
+        What :func:`labctl_procedures.system.rvc_dies.programmed_die` returned for each die, by the conditions of
+        :data:`RAMPS`.
+
+    Returns
+    -------
+    list of Figure
+    """
+    steps = f"equal steps of {RAMP_STEP_V * 1e3:g} mV"
+    first, wide, narrow = ramps
+    alone = f"dies of {RAMP_SHAPE[0]} x {RAMP_SHAPE[1]} cells; in passes, with half-selected neighbours, without wires"
+    rmse, done = ([die[name] for die in first] for name in ("rmse_relative", "yield"))
+    more = [die["pulses_per_cell"] / other["pulses_per_cell"] for die, other in zip(narrow, wide, strict=True)]
+    told: dict[str, Any] = {"over": "dies", "way": "physics", "source": _TARGETS}
+    return [
+        spread_figure(
+            f"RMSE relative to the target, {steps}, 3 %, 10 µs",
+            "%",
+            rmse,
+            rule="1.7 to 2.1 %",
+            holds=_RAMP_RMSE[0] <= float(np.mean(rmse)) <= _RAMP_RMSE[1],
+            note=f"{alone}; an independent reconstruction of single cells had 1.86 %",
+            **told,
+        ),
+        spread_figure(
+            f"cells within the tolerance, {steps}, 3 %, 10 µs",
+            "%",
+            done,
+            rule="more than 99 %",
+            holds=float(np.mean(done)) > _LEAST_YIELD,
+            note=f"{alone}; an independent reconstruction of single cells had 99.9 %",
+            **told,
+        ),
+        spread_figure(
+            f"pulses at a tolerance of 2 % over those at 3 %, {steps}, 100 µs",
+            "1",
+            more,
+            rule="at least 1.3",
+            holds=float(np.mean(more)) >= _MORE_PULSES,
+            note=f"{alone}; an independent reconstruction of single cells had 221 over 165 pulses",
+            **told,
+        ),
+    ]
+
+
 def accuracy_figures(
     images: str, accuracies: Mapping[str | float, FloatArray], in_place: float, *, draws: int, levels: int
 ) -> list[Figure]:
@@ -112,14 +171,26 @@ def accuracy_figures(
     drawn = f"mean of {draws} draws for each network"
 
     def accuracy(quantity: str, values: Sequence[float], **told: Any) -> Figure:
-        named = {"over": "networks", "source": _SOURCE if told.get("paper") is not None else ""} | told
-        return spread_figure(f"{title} accuracy {quantity}", "%", values, way="computed", **named)
+        known = _SOURCE if told.get("paper") is not None else ""
+        named: dict[str, Any] = {"over": "networks", "way": "computed", "source": known} | told
+        return spread_figure(f"{title} accuracy {quantity}", "%", values, **named)
 
     def means(setting: str | float) -> list[float]:
         return [float(value) for value in accuracies[setting].mean(axis=1)]
 
     at_paper = float(np.mean(means(PAPER_RMSE)))
-    losses = [before - after for before, after in zip(means(WITHOUT_ERROR), means(MEASURED), strict=True)]
+
+    def lost(quantity: str, setting: str, note: str) -> Figure:
+        losses = [before - after for before, after in zip(means(WITHOUT_ERROR), means(setting), strict=True)]
+        return accuracy(
+            quantity,
+            losses,
+            source=_TARGETS,
+            rule="below 0.2 points" if is_papers else "",
+            holds=float(np.mean(losses)) < _LARGEST_LOSS if is_papers else None,
+            note=f"from the levels without error to {note}",
+        )
+
     return [
         accuracy("with float weights", means(FLOAT)),
         accuracy(f"with {levels} levels, no error", means(WITHOUT_ERROR)),
@@ -131,19 +202,24 @@ def accuracy_figures(
             holds=abs(at_paper - PAPER_ACCURACY) <= _ACCURACY_BAND if is_papers else None,
             note=f"normal errors; {drawn}",
         ),
-        accuracy("at the measured errors", means(MEASURED), paper=paper, note=f"programmed cells, by level; {drawn}"),
         accuracy(
-            "lost by programming",
-            losses,
-            source=_TARGETS,
-            rule="below 0.2 points" if is_papers else "",
-            holds=float(np.mean(losses)) < _LARGEST_LOSS if is_papers else None,
-            note="from the levels without error to the measured errors",
+            "at the measured errors, failed cells left out",
+            means(MEASURED),
+            paper=paper,
+            note=f"programmed cells, by level; {drawn}",
         ),
-        accuracy("with failed cells too", means(WITH_FAILED), note=f"as often as the array has them; {drawn}"),
+        accuracy(
+            "at the measured errors, failed cells included",
+            means(WITH_FAILED),
+            paper=paper,
+            note=f"as often as the array has them; {drawn}",
+        ),
+        lost("lost by programming", WITH_FAILED, "all measured errors, failed cells as often as the array has them"),
+        lost("lost by programming, failed cells left out", MEASURED, "the errors of programmed cells"),
         accuracy(
             "with the array in its part of the last layer",
             [in_place],
-            note="cells as they were read, failed ones included; the others without error",
+            way="readings",
+            note="cells as they were read through instruments, failed ones included; the others without error",
         ),
     ]

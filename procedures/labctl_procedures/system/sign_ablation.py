@@ -10,10 +10,18 @@ from typing import Any
 from labctl.networks.jump_tables import JumpTables, exponential_tables
 from labctl.networks.sign_rule import SignRule
 
-__all__ = ["ABLATIONS", "DEFAULT", "HIDDEN_OF_DIGITS", "NO_WINDOW", "Ablation"]
+__all__ = ["ABLATIONS", "DEFAULT", "FALLS_FROM", "HIDDEN_OF_DIGITS", "NO_WINDOW", "Ablation"]
 
 DEFAULT, NO_WINDOW = "default", "no window"
 HIDDEN_OF_DIGITS = 100
+FALLS_FROM = {
+    "32 states": "64 states",
+    "64 states": "128 states",
+    "non-linearity 1": DEFAULT,
+    "non-linearity 3": "non-linearity 1",
+    "non-linearity 5": "non-linearity 3",
+}
+"""Settings with fewer states, or steps less linear, by the one that must learn better: 128 states are enough."""
 
 _STATES, _CYCLE_SPREAD = 256, 0.3
 # tables that a device spread is drawn into

@@ -162,8 +162,9 @@ class SystemProcedure(ArrayProcedure):
         """
         # the engine's way to do it, which attach() has put into the instance
         rows = cast("list[dict[str, Any]]", self._perform(plan, do, stimulates=stimulates))
+        plc = getattr(self._current, "integration", self.integration)
         for row in rows:
-            self.ledger.count(row)
+            self.ledger.count(row, integration_s=plc / self.station.content.line_frequency_hz)
         return rows
 
     def attach(self, *ways: Any, **named: Any) -> None:

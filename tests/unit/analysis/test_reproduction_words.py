@@ -71,6 +71,15 @@ def test_instruments_of_a_simulated_bench_are_called_so():
     assert simulated[1].way == real[1].way
 
 
+def test_what_is_computed_from_readings_is_not_called_measured():
+    one = spread_figure("rate", "%", [0.1], over="draws", way="readings", source="s").as_dict()
+    real, simulated = (
+        reproduction_words({"reproduction": [one]}, simulated=which)[0].figures[0].way for which in (False, True)
+    )
+    assert real == "computed from readings through instruments"
+    assert simulated == f"{real}, simulated"
+
+
 def test_run_of_no_system_is_left_as_it_is():
     assert reproduction_words({"cells": 4, "paper": "x"}, simulated=True) == (None, {"cells": 4, "paper": "x"})
 
