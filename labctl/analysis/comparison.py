@@ -4,10 +4,11 @@ Two tests, stated with every row. Results with an interval: the difference of tw
 taken as normal; the error of each is that of the end of its interval that faces the other (G. Y. Zou, A. Donner,
 Statist. Med. 27 (2008) 1693). Arrays with a value for each cell: the rank sum of Mann and Whitney. The cycles of a cell
 resemble each other more than those of two cells, so several cells count once each, with the median of their cycles, and
-a result whose interval takes all cycles of several cells as independent is not tested. Of a single cell the cycles are
-what there is: the page says then that n counts them, and that nothing is told of other cells. Of more than two
-runs, the smallest p-value of all pairs times their number counts. Over all rows of all tables the p-values are
-corrected by Holm's method (Scand. J. Statist. 6 (1979) 65). That two intervals overlap is no test and is not used.
+a result whose interval takes all cycles of several cells as independent, as those of older runs do, is not tested. Of a
+single cell the cycles are what there is: the page says then that n counts them, and that nothing is told of other
+cells. Of more than two runs, the smallest p-value of all pairs times their number counts. Over all rows of all tables
+the p-values are corrected by Holm's method (Scand. J. Statist. 6 (1979) 65). That two intervals overlap is no test and
+is not used.
 Not here: the page and its plots (:mod:`labctl.analysis.comparison_page`, :mod:`labctl.analysis.overlay`).
 """
 
@@ -244,14 +245,15 @@ def _row_of_result(name: str, views: Sequence[RunView]) -> Row:
     if len(present) < len(views):
         return replace(row, remark="no interval in each run" if present else "")
     cells = [_cells_of_cycles(view) for view in views] if name in _OF_ALL_CYCLES else []
-    if any(count > 1 for count in cells):
+    # an interval in which each cell counts once says so
+    if any(count > 1 and f"{name}_statement" not in view.results for count, view in zip(cells, views, strict=False)):
         return replace(row, remark=_POOLED)
     p_value, pair = _least(
         [p_of_estimates(present[one], present[other]) for one, other in combinations(range(len(views)), 2)], len(views)
     )
     if p_value is None:
         return replace(row, remark="intervals without width")
-    return replace(row, test=_Z_TEST, p_value=p_value, pair=pair, remark=_ONE_CELL if any(cells) else "")
+    return replace(row, test=_Z_TEST, p_value=p_value, pair=pair, remark=_ONE_CELL if 1 in cells else "")
 
 
 def _cells_of_cycles(view: RunView) -> int:

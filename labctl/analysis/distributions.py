@@ -1,6 +1,7 @@
 """Distributions of switching voltages, resistances and lives: Weibull and log-normal fits, each with its interval.
 
-Not here: plots; how the variance divides between cycles and devices (:mod:`labctl.analysis.variability`).
+Points are taken as independent. Not here: plots; cycles of several cells (:mod:`labctl.analysis.cell_intervals`); how
+the variance divides between cycles and devices (:mod:`labctl.analysis.variability`).
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from labctl.analysis.intervals import Estimate, require
 
-__all__ = ["LogNormalFit", "WeibullFit", "binomial_yield", "fit_lognormal", "fit_weibull"]
+__all__ = [
+    "LogNormalFit",
+    "WeibullFit",
+    "binomial_yield",
+    "fit_lognormal",
+    "fit_weibull",
+    "positive",
+    "weibull_law",
+]
 
 _LEAST = 8
 _LEVEL = 0.95
@@ -70,11 +79,8 @@ def fit_weibull(values: ArrayLike, unit: str, *, seed: int = 0) -> WeibullFit:
     ValueError
         If a value is not positive, or all are equal.
     """
-    data = _positive(values, "a Weibull fit")
-    shape = float(_weibull_shape(data[np.newaxis])[0])
-    # over the largest value: 1e5 ohm to the power of a steep shape is beyond the floats
-    scale = float(data.max() * np.mean((data / data.max()) ** shape) ** (1.0 / shape))
-
+    data = positive(values, "a Weibull fit")
+    shape, scale = weibull_law(data)
     # the ratio of a shape to its estimate, and that of the scales to the power of the shape, do not depend on the truth
     # (Thoman, Bain, Antle, Technometrics 11 (1969) 445): the interval is exact but for the resampling
     samples = np.random.default_rng(seed).weibull(shape, (_RESAMPLES, data.size))
@@ -109,7 +115,7 @@ def fit_lognormal(values: ArrayLike, unit: str) -> LogNormalFit:
     ValueError
         If a value is not positive, or all are equal.
     """
-    logs = np.log(_positive(values, "a log-normal fit"))
+    logs = np.log(positive(values, "a log-normal fit"))
     # loads in a second: not for what is refused
     from scipy.stats import chi2, t
 
@@ -150,7 +156,44 @@ def binomial_yield(good: int, cells: int) -> Estimate:
     return Estimate(good / cells, float(interval.low), float(interval.high), "1", cells)
 
 
-def _positive(values: ArrayLike, what: str) -> NDArray[np.float64]:
+def weibull_law(data: NDArray[np.float64]) -> tuple[float, float]:
+    """Return shape and scale of the likeliest Weibull law, without intervals.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n,), any unit
+        Positive, not all equal.
+
+    Returns
+    -------
+    (float, float), unit 1 and unit of the data
+    """
+    shape = float(_weibull_shape(data[np.newaxis])[0])
+    # over the largest value: 1e5 ohm to the power of a steep shape is beyond the floats
+    return shape, float(data.max() * np.mean((data / data.max()) ** shape) ** (1.0 / shape))
+
+
+def positive(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    """Return the values that a law of positive numbers can be fitted to.
+
+    Parameters
+    ----------
+    values : array_like, any unit
+        NaN is left out.
+    what : str
+        What is fitted, for messages.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Raises
+    ------
+    TooFewPoints
+        If there are fewer than 8 values.
+    ValueError
+        If a value is not positive, or all are equal.
+    """
     data = np.asarray(values, dtype=float).ravel()
     data = data[~np.isnan(data)]
     require(what, data.size, _LEAST)

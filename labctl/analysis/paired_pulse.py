@@ -20,15 +20,19 @@ _LEAST_SIDE = 5
 
 @dataclass(frozen=True, slots=True)
 class TimingBranch:
-    """One side of the window, change = amplitude exp(-abs(dt) / time).
+    """One side of the window, change = amplitude exp(-(abs(dt) - nearest) / time).
 
     Attributes
     ----------
+    nearest_s : float, unit s
+        Smallest distance that was measured. At less, down to 0, the law says what nobody measured, such as a depression
+        of several times what there was.
     amplitude : Estimate, unit 1
-        Signed.
+        Change at the smallest distance, signed; its interval ends at -1, below which there is no conductance.
     time : Estimate, unit s
     """
 
+    nearest_s: float
     amplitude: Estimate
     time: Estimate
 
@@ -55,13 +59,15 @@ def facilitation_index(first: ArrayLike, second: ArrayLike) -> Estimate:
 
     Parameters
     ----------
-    first, second : array_like, shape (pairs,), any one unit
-        Such as peak currents or changes of conductance; pairs with a NaN are left out.
+    first, second : array_like, shape (pairs,) or (cells, pairs), any one unit
+        Such as peak currents or changes of conductance; pairs with a NaN are left out. Of several cells each counts
+        once, with the means of its pairs, since pairs of one cell resemble each other.
 
     Returns
     -------
     Estimate, unit 1
-        Above 1 for facilitation; the interval is Fieller's for a ratio of means of pairs, in which Student's t holds.
+        Above 1 for facilitation; the interval is Fieller's for a ratio of means, in which Student's t holds. ``points``
+        are the pairs, or cells, that were taken as independent.
 
     Raises
     ------
@@ -70,12 +76,18 @@ def facilitation_index(first: ArrayLike, second: ArrayLike) -> Estimate:
     ValueError
         If shapes differ, or the mean first response cannot be told from 0, so that the ratio may be anything.
     """
-    one, two = np.asarray(first, dtype=float).ravel(), np.asarray(second, dtype=float).ravel()
+    one, two = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if one.shape != two.shape:
         raise ValueError(f"paired pulses: each first response needs its second, got {one.size} and {two.size}")
     seen = ~(np.isnan(one) | np.isnan(two))
-    one, two = one[seen], two[seen]
-    require("paired pulses, pairs", one.size, _LEAST_PAIRS)
+    require("paired pulses, pairs", int(seen.sum()), _LEAST_PAIRS)
+    units = "pairs"
+    if one.ndim == 2 and int(seen.any(axis=1).sum()) > 1:
+        whole = seen.any(axis=1)
+        one, two = (np.nanmean(np.where(seen, table, np.nan)[whole], axis=1) for table in (one, two))
+        units = "cells"
+    else:
+        one, two = one[seen], two[seen]
     mean_one, mean_two = float(one.mean()), float(two.mean())
     (var_one, cov), (_, var_two) = np.cov(one, two) / one.size
     # E. C. Fieller, J. R. Stat. Soc. B 16 (1954) 175: all ratios r for which mean(second - r first) is not significant
@@ -84,7 +96,7 @@ def facilitation_index(first: ArrayLike, second: ArrayLike) -> Estimate:
     if leading <= 0.0:
         raise ValueError(
             f"paired pulses: the mean first response ({mean_one:.4g}) cannot be told from 0 by its scatter of"
-            f" {float(one.std(ddof=1)):.4g} over {one.size} pairs; measure more pairs"
+            f" {float(one.std(ddof=1)):.4g} over {one.size} {units}; measure more {units}"
         )
     middle = mean_one * mean_two - square * float(cov)
     root = np.sqrt(max(0.0, middle**2 - leading * (mean_two**2 - square * float(var_two))))
@@ -96,7 +108,8 @@ def facilitation_index(first: ArrayLike, second: ArrayLike) -> Estimate:
 def fit_timing_window(difference_s: ArrayLike, change: ArrayLike) -> TimingWindow:
     """Fit change = A+ exp(-dt / tau+) for dt > 0 and A- exp(dt / tau-) for dt < 0 by least squares.
 
-    Both sides share one noise. Intervals are Student's from the curvature, in the logarithm of the times.
+    Amplitudes are told at the smallest distance of each side that was measured, not at 0. Both sides share one noise.
+    Intervals are Student's from the curvature, in the logarithm of the times.
 
     Parameters
     ----------
@@ -125,25 +138,33 @@ def fit_timing_window(difference_s: ArrayLike, change: ArrayLike) -> TimingWindo
     sides = []
     for name, chosen in (("positive", times > 0.0), ("negative", times < 0.0)):
         require(f"timing window, {name} time differences", int(chosen.sum()), _LEAST_SIDE)
-        sides.append((np.abs(times[chosen]), *_decay(np.abs(times[chosen]), values[chosen], name)))
+        distance = np.abs(times[chosen])
+        sides.append((distance, *_decay(distance, values[chosen], name)))
     squares = sum(float(rest @ rest) for _, _, _, rest in sides)
     freedom = times.size - 4
     sigma = np.sqrt(squares / freedom)
     quantile = student_quantile(freedom)
     branches = []
     for distance, amplitude, time, _ in sides:
-        falling = np.exp(-distance / time)
-        design = np.stack([falling, amplitude * falling * distance / time], axis=1)
+        beyond = distance - distance.min()
+        falling = np.exp(-beyond / time)
+        design = np.stack([falling, amplitude * falling * beyond / time], axis=1)
         reach = quantile * sigma * np.sqrt(np.diag(np.linalg.inv(design.T @ design)))
         # 30 in the logarithm is a factor of 1e13: such an end says that nothing is known
         factor = float(np.exp(min(float(reach[1]), 30.0)))
         branches.append(
             TimingBranch(
-                Estimate(amplitude, amplitude - float(reach[0]), amplitude + float(reach[0]), "1", int(distance.size)),
+                float(distance.min()),
+                _change(amplitude, amplitude - float(reach[0]), amplitude + float(reach[0]), int(distance.size)),
                 Estimate(time, time / factor, time * factor, "s", int(distance.size)),
             )
         )
     return TimingWindow(branches[0], branches[1], float(sigma))
+
+
+def _change(value: float, low: float, high: float, points: int) -> Estimate:
+    """A relative change and its interval: nothing falls by more than all of it."""
+    return Estimate(value, max(low, min(value, -1.0)), high, "1", points)
 
 
 def _decay(
@@ -153,7 +174,7 @@ def _decay(
     from scipy.optimize import minimize_scalar
 
     def best(ln_time: float) -> tuple[float, NDArray[np.float64]]:
-        falling = np.exp(-distance / np.exp(ln_time))
+        falling = np.exp((distance.min() - distance) / np.exp(ln_time))
         weight = float(falling @ falling)
         amplitude = float(falling @ values) / weight if weight > 0.0 else 0.0
         return amplitude, values - amplitude * falling

@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from pymeasure.experiment import IntegerParameter
 
-from labctl.analysis.distributions import fit_lognormal
+from labctl.analysis.cell_intervals import lognormal_over_cells, mean_over_cells
 from labctl.analysis.variability import cycle_correlation, split_variance
 from labctl.errors import RunError
 from labctl.run.parameters import CellsParameter
 from labctl.run.preflight import Estimate
 from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellStopped
 from labctl_procedures.cycling_procedure import CyclingProcedure
-from labctl_procedures.estimated import estimated
+from labctl_procedures.estimated import estimated, estimated_over
 
 __all__ = ["CycleStatistics"]
 
@@ -128,10 +128,15 @@ def _statistics(
         results |= {f"{name}_device_to_device": None, f"{name}_split_reason": str(error)}
     else:
         results |= estimated(f"{name}_cycle_to_cycle", lambda: split.cycle_to_cycle)
-        results |= {f"{name}_device_to_device": split.device_to_device, f"{name}_device_p_value": split.p_value}
-    values = np.concatenate(list(states.values())) if states else np.empty(0)
-    results |= estimated(f"{name}_median", lambda: fit_lognormal(values, "S").median)
-    results |= estimated(f"{name}_log_sigma", lambda: fit_lognormal(values, "S").sigma)
-    first = np.array([of_cell[0] for of_cell in correlations.values()])
-    first = first[np.isfinite(first)]
-    return results | {f"{name}_correlation": float(first.mean()) if first.size else None}
+        results |= estimated(f"{name}_device_to_device", lambda: split.device_to_device)
+        results |= {f"{name}_device_p_value": split.p_value}
+    cells = [kept for state in states.values() if (kept := state[np.isfinite(state)]).size]
+    for figure, fit in (
+        ("median", lambda: lognormal_over_cells(cells, "S").median),
+        ("log_sigma", lambda: lognormal_over_cells(cells, "S").sigma),
+    ):
+        results |= estimated_over(f"{name}_{figure}", len(cells), fit)
+    first = [of_cell[0] for of_cell in correlations.values() if np.isfinite(of_cell[0])]
+    if len(first) > 1:
+        return results | estimated_over(f"{name}_correlation", len(first), lambda: mean_over_cells(first, "1"))
+    return results | {f"{name}_correlation": first[0] if first else None}

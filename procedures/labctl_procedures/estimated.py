@@ -6,8 +6,12 @@ Not here: the estimates (:mod:`labctl.analysis`).
 from collections.abc import Callable
 
 from labctl.analysis.intervals import Estimate
+from labctl.analysis.result_words import words_of
 
-__all__ = ["estimated", "named"]
+__all__ = ["estimated", "estimated_over", "named"]
+
+# so many cells and fewer are told with every interval
+_FEW_CELLS = 3
 
 
 def named(name: str, estimate: Estimate) -> dict[str, float | str | None]:
@@ -46,3 +50,29 @@ def estimated(name: str, fit: Callable[[], Estimate]) -> dict[str, float | str |
         return named(name, fit())
     except ValueError as error:
         return {name: None, f"{name}_reason": str(error)}
+
+
+def estimated_over(name: str, cells: int, fit: Callable[[], Estimate]) -> dict[str, float | str | None]:
+    """Make an estimate over several cells and say of how many its interval is.
+
+    Parameters
+    ----------
+    name : str
+        Of the result.
+    cells : int
+        That have values. Of a single one nothing is said: its interval is that of its cycles.
+    fit : callable
+        As for :func:`estimated`.
+
+    Returns
+    -------
+    dict
+        As :func:`estimated`; ``name_statement`` besides.
+    """
+    told = estimated(name, fit)
+    if cells < 2 or told[name] is None:
+        return told
+    few = "; so few tell little of others" if cells <= _FEW_CELLS else ""
+    meaning = words_of(name).meaning
+    statement = f"interval of {cells} cells, each counted once{few}"
+    return told | {f"{name}_statement": f"{meaning}; {statement}" if meaning else statement}

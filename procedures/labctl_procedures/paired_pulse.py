@@ -48,7 +48,9 @@ class PairedPulse(PulseProcedure):
         default=0.7,
         description="Adapted to TiOx/Al2O3 at 100 us; UCSB cells 0.8 to 1.15 V",
     )
-    width = QuantityParameter("Pulse width", "s", minimum=1e-8, maximum=10.0, default="100 us")
+    width = QuantityParameter(
+        "Pulse width", "s", minimum=1e-8, maximum=10.0, default="100 us", description="ArC instruments: 100 us"
+    )
     delay_from = QuantityParameter(
         "Shortest distance",
         "s",
@@ -57,7 +59,14 @@ class PairedPulse(PulseProcedure):
         default="0.5 s",
         description="Between the pulses; a reading must fit in",
     )
-    delay_to = QuantityParameter("Longest distance", "s", minimum=1e-3, maximum=1e6, default="100 s")
+    delay_to = QuantityParameter(
+        "Longest distance",
+        "s",
+        minimum=1e-3,
+        maximum=1e6,
+        default="100 s",
+        description="Default: assumed, more than two decades above the shortest",
+    )
     delays = IntegerParameter("Distances", default=5, minimum=1, maximum=1000, description="Log-spaced")
     repeats = IntegerParameter(
         "Repeats", default=10, minimum=1, maximum=10000, description="Pairs of each distance; an interval needs 8"
@@ -138,15 +147,19 @@ class PairedPulse(PulseProcedure):
         return reading.conductance_s - before_s, after_s - before_s, second.time_s - first.time_s
 
     def _results(self, found: dict[Cell, npt.NDArray[np.float64]]) -> dict[str, Any]:
-        """Return the index at each distance, over the pairs of all cells."""
+        """Return the index at each distance, over the pairs of all cells, of which each counts once."""
         indices = []
         for place in range(self.delays):
             first, second, delay_s = (
-                np.concatenate([data[index][:, place] for data in found.values()]) if found else np.empty(0)
+                np.array([data[index][:, place] for data in found.values()]).reshape(-1, self.repeats)
                 for index in range(len(_ARRAYS))
             )
             seen = delay_s[np.isfinite(delay_s)]
-            told: dict[str, Any] = {"delay": float(seen.mean()) if seen.size else None, "pairs": int(seen.size)}
+            told: dict[str, Any] = {
+                "delay": float(seen.mean()) if seen.size else None,
+                "pairs": int(seen.size),
+                "cells": int(np.isfinite(delay_s).any(axis=1).sum()),
+            }
             try:
                 index = facilitation_index(first, second)
             except ValueError as error:

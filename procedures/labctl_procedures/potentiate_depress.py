@@ -3,18 +3,20 @@
 Not here: the figures of a cycle (:mod:`labctl.analysis.update_curves`).
 """
 
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from pymeasure.experiment import IntegerParameter, ListParameter
 
-from labctl.analysis.intervals import TooFewPoints, bootstrap
+from labctl.analysis.cell_intervals import mean_over_cells
 from labctl.analysis.update_curves import step_spread, update_figures
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
 from labctl.run.preflight import Estimate
 from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort
+from labctl_procedures.estimated import estimated_over
 from labctl_procedures.levelling import Leveller, read_conductance
 from labctl_procedures.pulse_procedure import PulseProcedure
 
@@ -173,17 +175,24 @@ class PotentiateDepress(PulseProcedure):
 
 
 def _results(tables: list[npt.NDArray[np.float64]], refusals: list[str]) -> dict[str, Any]:
-    """Return the mean of each figure over all cycles of all cells, with its interval where there are enough."""
+    """Return the mean of each figure over the cycles of all cells, with its interval where there are enough.
+
+    A figure that noise explains in more than half of the cycles has no number: the mean of the others is that of the
+    cycles in which noise helped.
+    """
     results: dict[str, Any] = {}
+    whole = sum(int(np.isfinite(table[-1]).sum()) for table in tables)
     for index, (name, _, unit) in enumerate(_FIGURES):
-        values = np.concatenate([table[index] for table in tables]) if tables else np.empty(0)
-        values = values[np.isfinite(values)]
-        results[name] = float(values.mean()) if values.size else None
-        try:
-            estimate = bootstrap(values, lambda samples: samples.mean(axis=1), unit=unit)
-        except TooFewPoints:
-            continue
-        results[f"{name}_low"], results[f"{name}_high"] = estimate.low, estimate.high
+        cells = [kept for table in tables if (kept := table[index][np.isfinite(table[index])]).size]
+        found = sum(cell.size for cell in cells)
+        results[name] = None
+        if 2 * found < whole:
+            results[f"{name}_reason"] = f"none that stands out of the noise in {whole - found} of {whole} cycles"
+        elif found:
+            told = estimated_over(name, len(cells), partial(mean_over_cells, cells, unit))
+            # too few cycles for an interval are no reason for no value
+            results |= told if told[name] is not None else {}
+            results[name] = float(np.mean([cell.mean() for cell in cells]))
     return results | {"cycles_without_figures": len(refusals), "figures_reason": refusals[0] if refusals else None}
 
 
@@ -192,9 +201,17 @@ def _spread(found: dict[Cell, npt.NDArray[np.float64]]) -> dict[str, Any]:
     results: dict[str, Any] = {}
     for branch, name in enumerate(("step_spread_up", "step_spread_down")):
         whole = [data[branch] for data in found.values() if np.isfinite(data[branch]).all()]
-        try:
-            values = [step_spread(curves) for curves in whole]
-        except ValueError as error:
-            values, results["step_spread_reason"] = [], str(error)
-        results[name] = float(np.mean(values)) if values else None
+        values, refusals = [], []
+        for curves in whole:
+            try:
+                values.append(step_spread(curves))
+            except ValueError as error:
+                refusals.append(str(error))
+        if refusals:
+            results["step_spread_reason"] = refusals[0]
+        results[name] = None
+        if len(values) > 1:
+            results |= estimated_over(name, len(values), partial(mean_over_cells, values, "1"))
+        elif values:
+            results[name] = values[0]
     return results

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from pymeasure.experiment import IntegerParameter, Parameter
 
-from labctl.analysis.intervals import bootstrap
+from labctl.analysis.cell_intervals import mean_over_cells
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
 from labctl.run.preflight import Estimate
 from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellRow
-from labctl_procedures.estimated import estimated
+from labctl_procedures.estimated import estimated_over
 from labctl_procedures.levelling import Leveller, joule_energy_j, read_conductance
 from labctl_procedures.pulse_procedure import PulseProcedure
 from labctl_procedures.value_lists import positive_values
@@ -205,7 +205,6 @@ def sampled_energy_j(rows: Sequence[CellRow], width_s: float) -> tuple[float, fl
 
 def _mean(name: str, values: Sequence[npt.NDArray[np.float64]], unit: str) -> dict[str, Any]:
     """Return the mean over repeats and cells, and its interval where there are enough."""
-    data = np.concatenate([np.ravel(value) for value in values]) if values else np.empty(0)
-    data = data[np.isfinite(data)]
-    told = estimated(f"{name}_mean", lambda: bootstrap(data, lambda sample: sample.mean(axis=1), unit=unit))
-    return told | {f"{name}_mean": float(data.mean()) if data.size else None}
+    cells = [kept for value in values if (kept := np.ravel(value)[np.isfinite(np.ravel(value))]).size]
+    told = estimated_over(f"{name}_mean", len(cells), lambda: mean_over_cells(cells, unit))
+    return told | {f"{name}_mean": float(np.mean([cell.mean() for cell in cells])) if cells else None}

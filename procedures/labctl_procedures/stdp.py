@@ -3,20 +3,26 @@
 Not here: the fit (:mod:`labctl.analysis.paired_pulse`), spikes from files (:mod:`labctl_procedures.spike_file`).
 """
 
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property, partial
 from itertools import product
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from pymeasure.experiment import IntegerParameter, ListParameter
 
-from labctl.analysis.paired_pulse import TimingBranch, fit_timing_window
+from labctl.analysis.cell_intervals import over_cells
+from labctl.analysis.intervals import Estimate as Interval
+from labctl.analysis.paired_pulse import TimingBranch, TimingWindow, fit_timing_window
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
 from labctl.run.parameters import FileParameter
 from labctl.run.preflight import Estimate
 from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort
+from labctl_procedures.estimated import estimated_over
 from labctl_procedures.levelling import Leveller, read_conductance
 from labctl_procedures.pulse_procedure import PulseProcedure
 from labctl_procedures.spike_file import read_spike, sampled_spike_v
@@ -26,6 +32,7 @@ __all__ = ["Stdp", "net_waveform_v", "spike_v"]
 # an exponential tail is cut here, a triangular one is zero here, a rectangular one ends here
 _TAIL_TIMES = {"exponential": 4.0, "triangular": 2.0, "rectangular": 1.0}
 _USUAL_LEVEL_PULSES = 4
+_PARTS = ("causal_amplitude", "causal_time", "acausal_amplitude", "acausal_time")
 # the source-measure unit steps no faster; beside each step it needs messages, a waveform needs to be loaded
 _SMU_DWELL_S, _SMU_STEP_S, _LOAD_S = 1e-3, 0.0005, 0.02
 _SPIKE_FILE = (
@@ -242,16 +249,33 @@ class Stdp(PulseProcedure):
             self.part_done(number / len(points))
 
     def _results(self, relative: dict[Cell, npt.NDArray[np.float64]]) -> dict[str, Any]:
-        """Fit the window over the pairs of all cells."""
-        changes = np.array(list(relative.values())).reshape(-1, 2 * self.distances)
-        delays_s = np.broadcast_to(np.array(self._delay_steps()) * self.dwell, changes.shape)
-        results: dict[str, Any] = {"pairs": int(np.isfinite(changes).sum())}
+        """Fit the window over the pairs of all cells; intervals of several cells leave out one at a time."""
+        cells = [data for data in relative.values() if np.isfinite(data).any()]
+        results: dict[str, Any] = {"pairs": sum(int(np.isfinite(data).sum()) for data in cells)}
         try:
-            window = fit_timing_window(delays_s, changes)
+            window = self._window(cells)
         except ValueError as error:
             return results | {"window_reason": str(error)}
         results |= _branch("causal", window.causal) | _branch("acausal", window.acausal)
+        for part in _PARTS if len(cells) > 1 else ():
+            results |= {f"{part}_low": None, f"{part}_high": None}
+            told = estimated_over(part, len(cells), partial(self._over_cells, part, cells))
+            results |= told if told[part] is not None else {f"{part}_reason": told[f"{part}_reason"]}
         return results | {"window_residual": window.residual}
+
+    def _window(self, cells: Sequence[npt.NDArray[np.float64]]) -> TimingWindow:
+        changes = np.array(cells).reshape(-1, 2 * self.distances)
+        return fit_timing_window(np.broadcast_to(np.array(self._delay_steps()) * self.dwell, changes.shape), changes)
+
+    def _over_cells(self, part: str, cells: Sequence[npt.NDArray[np.float64]]) -> Interval:
+        """Return a figure of the window, for example ``causal_time``, with its interval over cells."""
+        figure = attrgetter(f"{part.replace('_', '.')}.value")
+        is_time = part.endswith("time")
+        found = over_cells(
+            cells, lambda some: float(figure(self._window(some))), "s" if is_time else "1", of_logarithm=is_time
+        )
+        # nothing falls by more than all of it
+        return found if is_time else replace(found, low=max(found.low, min(found.value, -1.0)))
 
 
 def spike_v(head_v: float, tail_v: float, head_steps: int, tail_steps: int, *, form: str) -> npt.NDArray[np.float64]:
@@ -299,7 +323,7 @@ def net_waveform_v(
 
 
 def _branch(name: str, branch: TimingBranch) -> dict[str, float]:
-    results: dict[str, float] = {}
+    results: dict[str, float] = {f"{name}_nearest_time": branch.nearest_s}
     for part, estimate in (("amplitude", branch.amplitude), ("time", branch.time)):
         ends = {f"{name}_{part}_low": estimate.low, f"{name}_{part}_high": estimate.high}
         results |= {f"{name}_{part}": estimate.value} | ends

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from labctl.analysis.distributions import fit_lognormal, fit_weibull
+from labctl.analysis.cell_intervals import lognormal_over_cells, mean_over_cells, weibull_over_cells
 from labctl.analysis.intervals import Estimate
 from labctl.analysis.switching import CycleFigures, SwitchingStatistics, switching_statistics
 from labctl.analysis.variability import split_variance
-from labctl_procedures.estimated import estimated, named
+from labctl_procedures.estimated import estimated_over, named
 
 __all__ = ["switching_results"]
 
@@ -30,8 +30,8 @@ def switching_results(devices: Sequence[Sequence[CycleFigures]]) -> dict[str, ob
     Returns
     -------
     dict
-        Weibull laws are of all cycles of all cells; the correlation of successive cycles is that of a single cell.
-        Several cells have the variance split into cycle-to-cycle and device-to-device.
+        Laws are of all cycles of all cells, each cell counted once by their intervals; the correlation of successive
+        cycles is that of a single cell. Several cells have the variance split into cycle-to-cycle and device-to-device.
     """
     found = [switching_statistics(cycles) for cycles in devices if cycles]
     if not found:
@@ -41,8 +41,8 @@ def switching_results(devices: Sequence[Sequence[CycleFigures]]) -> dict[str, ob
         "cycles": len(cycles),
         "cycles_switched": sum(statistics.switched for statistics in found),
     }
-    ratios = np.array([np.nan if cycle.ratio is None else cycle.ratio for cycle in cycles])
-    results |= estimated("on_off_ratio", lambda: fit_lognormal(ratios, "1").median)
+    ratios = _seen([np.array([cycle.ratio for cycle in device], dtype=float) for device in devices])
+    results |= estimated_over("on_off_ratio", len(ratios), lambda: lognormal_over_cells(ratios, "1").median)
     for name in ("set_voltage", "reset_voltage"):
         series = [getattr(statistics, name).values for statistics in found]
         results |= _of_voltage(name, series)
@@ -53,19 +53,26 @@ def switching_results(devices: Sequence[Sequence[CycleFigures]]) -> dict[str, ob
 
 def _of_voltage(name: str, series: list[FloatArray]) -> dict[str, object]:
     """Sum up magnitudes of one switching voltage, one array per cell."""
-    values_v = np.concatenate(series)
-    seen_v = values_v[~np.isnan(values_v)]
-    results: dict[str, object] = {f"{name}_mean": float(seen_v.mean()) if seen_v.size else None}
+    seen = _seen(series)
+    results: dict[str, object] = {f"{name}_mean": None}
+    if seen:
+        results |= estimated_over(f"{name}_mean", len(seen), lambda: mean_over_cells(seen, "V"))
+        results[f"{name}_mean"] = float(np.mean([values_v.mean() for values_v in seen]))
     try:
-        law = fit_weibull(values_v, "V")
+        law = weibull_over_cells(seen, "V")
     except ValueError as error:
         results |= {f"{name}_weibull": None, f"{name}_weibull_reason": str(error)}
     else:
-        results |= named(f"{name}_weibull_scale", law.scale)
-        results |= named(f"{name}_weibull_shape", law.shape)
+        results |= estimated_over(f"{name}_weibull_scale", len(seen), lambda: law.scale)
+        results |= estimated_over(f"{name}_weibull_shape", len(seen), lambda: law.shape)
     if len(series) > 1:
         results |= _of_devices(name, series)
     return results
+
+
+def _seen(series: Sequence[FloatArray]) -> list[FloatArray]:
+    """Return the numbers of each cell that has any."""
+    return [kept for values in series if (kept := values[np.isfinite(values)]).size]
 
 
 def _of_devices(name: str, series: list[FloatArray]) -> dict[str, object]:
@@ -76,7 +83,7 @@ def _of_devices(name: str, series: list[FloatArray]) -> dict[str, object]:
         split = split_variance([values[:shared] for values in seen])
     except ValueError as error:
         return {f"{name}_c2c": None, f"{name}_c2c_reason": str(error)}
-    return {**named(f"{name}_c2c", split.cycle_to_cycle), f"{name}_d2d": split.device_to_device}
+    return {**named(f"{name}_c2c", split.cycle_to_cycle), **named(f"{name}_d2d", split.device_to_device)}
 
 
 def _of_memory(statistics: SwitchingStatistics) -> dict[str, object]:

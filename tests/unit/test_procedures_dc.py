@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
+from labctl.analysis.switching import CycleFigures
 from labctl.errors import LabError
 from labctl.physics.presets import load_preset
 from labctl.run import execute_procedure
@@ -209,6 +210,26 @@ def test_wrong_configuration_is_refused_before_a_run_file_exists(home, name, par
 
 def test_switching_results_are_empty_when_no_cell_could_be_measured():
     assert switching_results([]) == {}
+
+
+def test_switching_results_of_several_cells_count_each_cell_once():
+    chance = np.random.default_rng(4)
+    cells_v = 0.8 + 0.1 * chance.standard_normal((5, 1)) + 0.01 * chance.standard_normal((5, 30))
+    devices = [
+        [CycleFigures(value, -value, 1e4, 1e5 * value, 10.0 * value, "jump", ()) for value in cell] for cell in cells_v
+    ]
+    found, single = switching_results(devices), switching_results(devices[:1])
+    means = cells_v.mean(axis=1)
+    assert found["set_voltage_mean"] == pytest.approx(means.mean())
+    reach = 2.7764 * means.std(ddof=1) / np.sqrt(5.0)
+    assert found["set_voltage_mean_high"] == pytest.approx(means.mean() + reach, rel=1e-4)
+    # 150 cycles taken as independent would tell the scale, and the ratio, to 2 %
+    assert found["set_voltage_weibull_scale_high"] > 1.05 * found["set_voltage_weibull_scale"]
+    assert found["on_off_ratio_high"] > 1.05 * found["on_off_ratio"]
+    assert "5 cells, each counted once" in found["on_off_ratio_statement"]
+    assert found["set_voltage_d2d_low"] < found["set_voltage_d2d"] < found["set_voltage_d2d_high"]
+    assert "on_off_ratio_statement" not in single
+    assert single["set_voltage_weibull_scale_high"] < 1.02 * single["set_voltage_weibull_scale"]
 
 
 def test_levels_go_there_and_back_with_the_turning_point_once():

@@ -52,12 +52,37 @@ def test_curves_are_the_readings_of_their_rows_and_lead_up_and_down(home):
     pulses = table[(table["Cycle"] == 1) & table["Event"].isin(["set", "reset"])]["Voltage (V)"]
     assert pulses.tolist() == [0.72] * 12 + [-1.1] * 12
     # NeuroSim: NL = 10.1 times the largest distance of the normalised curve from a straight line
-    distances = [(one - one[0]) / (one[-1] - one[0]) - np.linspace(0.0, 1.0, 13) for one in up_s]
+    distances = [(one - one[0]) / (one[-1] - one[0]) - np.linspace(0.0, 1.0, 13) for one in down_s]
     labels = [10.1 * one[np.argmax(np.abs(one))] for one in distances]
-    assert found["nonlinearity_label_up"] == pytest.approx(np.mean(labels))
+    assert found["nonlinearity_label_down"] == pytest.approx(np.mean(labels))
     assert found["cycles_without_figures"] == 0
     # three cycles are too few for an interval, and none is given
-    assert "nonlinearity_label_up_low" not in found
+    assert "nonlinearity_label_down_low" not in found
+
+
+def test_figures_of_several_cells_count_each_cell_once(home):
+    cells = {"cells": "0,0;1,1;2,2", "pulses": 8, "cycles": 3, "up_voltage": "0.72 V", "down_voltage": "-1.1 V"}
+    run = measure(PotentiateDepress, home, **cells)
+    found, means = results(run), np.nanmean(run.arrays()["nonlinearity_label_down"].values, axis=1)
+    # Student's t with 2 degrees of freedom
+    reach = 4.3027 * means.std(ddof=1) / np.sqrt(3.0)
+    assert found["nonlinearity_label_down"] == pytest.approx(means.mean())
+    assert found["nonlinearity_label_down_high"] == pytest.approx(means.mean() + reach, rel=1e-4)
+    assert "3 cells, each counted once; so few" in found["nonlinearity_label_down_statement"]
+    spread = [step_spread(curves) for curves in run.arrays()["depression"].values]
+    assert found["step_spread_down"] == pytest.approx(np.mean(spread))
+    assert found["step_spread_down_low"] < found["step_spread_down"]
+
+
+def test_pulses_that_move_nothing_have_no_figures_but_words(home):
+    run = measure(PotentiateDepress, home, pulses=20, cycles=5, up_voltage="50 mV", down_voltage="-50 mV")
+    found = results(run)
+    assert np.ptp(run.arrays()["potentiation"].values) > 0.0
+    for name in ("nonlinearity_label_up", "asymmetry", "symmetry_point", "step_spread_up", "step_spread_down"):
+        assert found[name] is None
+    assert found["cycles_without_figures"] == 5
+    assert "the branch" in found["figures_reason"]
+    assert "this is noise" in found["step_spread_reason"]
 
 
 def test_incremental_pulses_grow_by_the_step(home):
@@ -147,6 +172,20 @@ def test_pre_before_post_potentiates_and_post_before_pre_depresses(home):
         assert row["Width (s)"] == pytest.approx(1e-3 * np.isfinite(net_v[index]).sum())
 
 
+def test_window_of_two_cells_tells_what_was_measured_nearest(home):
+    run = measure(Stdp, home, cells="0,0;1,1", distances=6, farthest="24 ms", repeats=4)
+    found, change = results(run), run.arrays()["change_relative"].values
+    assert found["acausal_nearest_time"] == found["causal_nearest_time"] == pytest.approx(4e-3)
+    # the law at the nearest distance is about the mean that was measured there; at 0 it would be a multiple
+    for side, place in (("acausal", 5), ("causal", 6)):
+        mean = np.nanmean(change[:, :, place])
+        assert found[f"{side}_amplitude"] == pytest.approx(mean, abs=0.4 * abs(mean))
+        assert "2 cells, each counted once; so few" in found[f"{side}_amplitude_statement"]
+        # one degree of freedom: the ends lie far apart
+        assert found[f"{side}_amplitude_low"] < found[f"{side}_amplitude"] < found[f"{side}_amplitude_high"]
+    assert -1.0 <= found["acausal_amplitude_low"] < found["acausal_amplitude"]
+
+
 def test_states_are_counted_from_readings_after_the_wait(home):
     run = measure(CountStates, home, levels=3, lowest="40 uS", highest="160 uS", readings=8, rounds=1, wait="5 s")
     found, arrays, table = results(run), run.arrays(), run.table()
@@ -179,7 +218,7 @@ def test_too_few_readings_of_a_state_are_told_not_counted(home):
     ("procedure", "parameters", "word"),
     [
         (PotentiateDepress, {"cells": "0,32"}, "0 to 31"),
-        (PotentiateDepress, {"width": "10 us", "pulse_with": "smu"}, "smu: at least"),
+        (PotentiateDepress, {"width": "10 us", "pulse_with": "smu"}, "smu1 .*: at least"),
         (PotentiateDepress, {"pulse_form": "incremental", "pulses": "200", "up_step": "0.1 V"}, "fewer pulses"),
         (PairedPulse, {"voltage": "0 V"}, "0 V"),
         (PairedPulse, {"delay_from": "10 s", "delay_to": "1 s"}, "delay_to"),
@@ -187,7 +226,7 @@ def test_too_few_readings_of_a_state_are_told_not_counted(home):
         (Stdp, {"distances": "40"}, "closer than the dwell"),
         (Stdp, {"tail_form": "square"}, "one of: exponential, triangular"),
         (CountStates, {"lowest": "200 uS", "highest": "100 uS"}, "lowest"),
-        (CountStates, {"level_width": "10 us", "pulse_with": "smu"}, "smu: at least"),
+        (CountStates, {"level_width": "10 us", "pulse_with": "smu"}, "smu1 .*: at least"),
     ],
 )
 def test_what_cannot_be_is_refused_before_a_run_file_exists(home, procedure, parameters, word):

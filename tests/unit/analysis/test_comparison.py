@@ -84,6 +84,7 @@ def write_run(tmp_path):
         shape=(4, 4),
         lost=0,
         cells=12,
+        more=(),
     ):
         chance = np.random.default_rng(seed)
         parameters = [ParameterRecord(name="set_limit", label="Limit", value=limit, unit="A", text=limit)]
@@ -116,7 +117,7 @@ def write_run(tmp_path):
         results = {"set_voltage_mean": mean, "set_voltage_mean_low": low, "set_voltage_mean_high": high, "cells": cells}
         # as sweep_iv makes it: of all cycles of all cells
         pooled = zip(("", "_low", "_high"), (10.0, 9.9, 10.1), strict=True)
-        results |= {f"on_off_ratio{end}": value * centre_v for end, value in pooled}
+        results |= {f"on_off_ratio{end}": value * centre_v for end, value in pooled} | dict(more)
         found = {prefix + name: value for name, value in results.items()}
         writer.seal("finished", {**found, f"{prefix}procedure": "sweep_iv"} if step else found, "")
         return open_run("latest", tmp_path)
@@ -255,6 +256,13 @@ def test_several_cells_count_once_each_and_what_pools_their_cycles_is_not_tested
     # an interval that is not of all cycles is tested as before
     assert rows["set_voltage_mean"].p_value is not None
     assert rows["set_voltage_mean"].remark == ""
+
+
+def test_interval_in_which_each_cell_counts_once_is_tested(write_run):
+    said = {"on_off_ratio_statement": "interval of 12 cells, each counted once"}
+    rows = rows_of(compare([write_run(0.8, seed=1, more=said), write_run(1.0, seed=2, more=said)]))
+    assert rows["on_off_ratio"].test
+    assert rows["on_off_ratio"].remark == ""
 
 
 def test_few_cells_of_many_cycles_are_not_tested(write_run):

@@ -1,5 +1,7 @@
 """The plots of hand-made runs: what is drawn has the numbers of the arrays. Authority: arithmetic on those arrays."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -169,7 +171,11 @@ def test_laws_come_from_the_results():
     table = plot_of(window, "window").table
     guide = table[table["group"].str.startswith("pre before post")]
     assert guide["Δt, post after pre (s)"].min() == pytest.approx(0.01)
+    # a run that names no nearest distance tells the amplitude at 0
     assert guide["ΔG / initial conductance (1)"].max() == pytest.approx(0.5 * np.exp(-1.0))
+    table = plot_of(replace(window, results=window.results | {"causal_nearest_time": 0.01}), "window").table
+    guide = table[table["group"].str.startswith("pre before post")]
+    assert guide["ΔG / initial conductance (1)"].max() == pytest.approx(0.5)
 
 
 def test_states_of_retention_have_their_names_and_their_ten_years():

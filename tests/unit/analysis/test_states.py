@@ -18,9 +18,10 @@ def test_states_are_counted_with_their_bands():
     assert found.wait_s == 60.0
 
 
-def test_confusion_covers_the_overlap():
+def test_confusion_is_the_overlap():
     chance = np.random.default_rng(2)
-    # three states 3 sigma apart, thresholds in the middle: four tails of three states
+    # three states 3 sigma apart, thresholds in the middle: four tails of three states; how often the interval covers
+    # that: tests/physics/test_interval_coverage.py
     truth = 4.0 * norm.sf(1.5) / 3.0
     found = [
         count_states([mean + chance.standard_normal(60) for mean in (0.0, 3.0, 6.0)], wait_s=1.0, seed=draw)
@@ -28,7 +29,6 @@ def test_confusion_covers_the_overlap():
     ]
     assert np.mean([item.confusion.value for item in found]) == pytest.approx(truth, rel=0.15)
     assert np.mean([item.expected_confusion for item in found]) == pytest.approx(truth, rel=0.1)
-    assert np.mean([item.confusion.low <= truth <= item.confusion.high for item in found]) >= 0.8
 
 
 def test_states_refuse_what_is_none():

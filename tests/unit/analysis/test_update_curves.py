@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from labctl.analysis.intervals import TooFewPoints
-from labctl.analysis.update_curves import fit_curvature, neurosim_label, update_figures
+from labctl.analysis.update_curves import (
+    fit_curvature,
+    neurosim_label,
+    reading_noise,
+    step_spread,
+    update_figures,
+)
 
 # DNN+NeuroSim: A / Pmax by label
 NEUROSIM = {1.0: 1.25165, 1.46: 0.84868, 1.75: 0.70208, 2.0: 0.60904, 2.4: 0.49918, 3.0: 0.38683, 4.0: 0.26909}
@@ -60,3 +66,55 @@ def test_figures_refuse_what_is_no_cycle(up, down, message):
     with pytest.raises(ValueError, match=message) as refused:
         update_figures(up, down)
     assert isinstance(refused.value, TooFewPoints) == ("at least" in message)
+
+
+def told(up, down):
+    """The figures, or None where they are refused as noise."""
+    try:
+        return update_figures(up, down)
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize("points", [6, 21, 51])
+def test_stuck_cell_has_no_figures_whatever_its_noise(points):
+    chance = np.random.default_rng(points)
+    noisy = 1e-4 * (1.0 + 0.01 * chance.standard_normal((500, 2, points)))
+    # without the rule about every fifth cycle has figures: both branches end on the right side by chance
+    assert np.mean([up[-1] > up[0] and down[-1] < down[0] for up, down in noisy]) > 0.15
+    assert sum(told(up, down) is not None for up, down in noisy) <= 2
+    with pytest.raises(ValueError, match=r"lead somewhere.*this is noise"):
+        step_spread(noisy[:5, 0])
+
+
+@pytest.mark.parametrize("points", [21, 51, 101])
+def test_straight_device_has_no_label_and_no_symmetry_point_of_noise(points):
+    chance = np.random.default_rng(points)
+    place = np.linspace(0.0, 1.0, points)
+    noise = 0.02 * chance.standard_normal((300, 2, points))
+    found = [told(1.0 + place + one, 2.0 - place + other) for one, other in noise]
+    assert None not in found
+    # 4 standard deviations of any of so many distances: at most a few in a hundred
+    for name in ("label_up", "label_down", "curvature_up", "asymmetry", "mean_asymmetry"):
+        assert sum(getattr(one, name) is not None for one in found) <= 12
+    assert sum(one.symmetry_point_s is not None for one in found) <= 3
+    assert np.mean([one.noise_s for one in found]) == pytest.approx(0.02, rel=0.05)
+
+
+@pytest.mark.parametrize("points", [21, 51, 101])
+def test_bent_device_keeps_its_figures_under_the_same_noise(points):
+    chance = np.random.default_rng(points)
+    bent = (exponential(NEUROSIM[3.0], points) - 1e-6) / 9e-6
+    noise = 0.02 * chance.standard_normal((100, 2, points))
+    found = [told(1.0 + bent + one, 2.0 - bent + other) for one, other in noise]
+    assert np.median([one.label_up for one in found]) == pytest.approx(3.0, abs=0.4)
+    points_s = [one.symmetry_point_s for one in found if one.symmetry_point_s is not None]
+    assert len(points_s) >= 95
+    # mirrored branches cross in the middle of their range
+    assert np.mean(points_s) == pytest.approx(1.5, abs=0.02)
+
+
+def test_single_jump_is_no_noise():
+    up = np.where(np.arange(13) < 6, 1e-6, 5e-6)
+    assert reading_noise([up]) == 0.0
+    assert update_figures(up, up[::-1]).range_s == pytest.approx(4e-6)

@@ -13,10 +13,10 @@ def drawn(chance, devices=12, cycles=50, cycle=0.05, device=0.1):
 def test_variance_is_split_as_it_was_drawn():
     chance = np.random.default_rng(2)
     found = [split_variance(drawn(chance)) for _ in range(200)]
-    # the device means scatter the overall mean, too: relative figures are compared with the mean they were divided by
-    inside = [item.cycle_to_cycle.low <= 0.05 / item.mean <= item.cycle_to_cycle.high for item in found]
-    assert np.mean(inside) >= 0.93
-    assert np.mean([item.device_to_device for item in found]) == pytest.approx(0.1, rel=0.05)
+    assert np.mean([item.cycle_to_cycle.value for item in found]) == pytest.approx(0.05, rel=0.02)
+    assert np.mean([item.device_to_device.value for item in found]) == pytest.approx(0.1, rel=0.05)
+    for item in found:
+        assert item.device_to_device.low < item.device_to_device.value < item.device_to_device.high
     assert np.median([item.p_value for item in found]) < 1e-6
 
 
@@ -36,6 +36,14 @@ def test_correlation_of_an_autoregressive_series():
             series.append(0.6 * series[-1] + chance.standard_normal())
         found.append(cycle_correlation(series[100:]).value)
     assert np.mean(found) == pytest.approx(0.6, abs=0.03)
+
+
+@pytest.mark.parametrize("lag", [1, 2, 3])
+@pytest.mark.parametrize("series", [np.arange(12.0), (-1.0) ** np.arange(12) + 0.01 * np.arange(12) ** 2])
+def test_interval_of_a_strong_memory_holds_it_and_ends_at_1(series, lag):
+    found = cycle_correlation(series, lag)
+    assert -1.0 <= found.low <= found.value <= found.high <= 1.0
+    assert found.high > found.low
 
 
 def test_levels_are_counted_when_bands_do_not_overlap():
