@@ -18,6 +18,7 @@ from typing import Literal
 from labctl.array.crossbar_lines import CrossbarLines
 from labctl.array.line_sums import LineSums, sum_level_v
 from labctl.array.meter import turned
+from labctl.array.pulse_widths import PulseWidths, no_source
 from labctl.array.readings import CellReading, PulseRecord, cell_reading
 from labctl.array.schemes import FULL_STRESS_V, LineVoltages, Scheme
 from labctl.roles import Reading
@@ -362,20 +363,17 @@ class CrossbarAccess(CrossbarLines):
         ValueError
             If none can, telling what each of them can do.
         """
-        smu_min_s = self._smu.word.limits.min_pulse_s
-        choices = [f"smu: at least {smu_min_s:.4g} s"]
-        if self._pulse_with != "generator" and self.scheme is not Scheme.V3 and width_s >= smu_min_s:
+        may_drive = self._pulse_with != "generator" and self.scheme is not Scheme.V3
+        sources = [PulseWidths(self._smu.terminal, self._smu.word.limits.min_pulse_s, is_allowed=may_drive)]
+        if sources[0].gives(width_s):
             return "smu"
         if self._generator is not None:
-            limits = self._generator.limits
-            choices.append(f"generator: {limits.min_width_s:.4g} s to {limits.max_width_s:.4g} s")
             can_fire = self._pulse_with != "smu" and self.scheme is not Scheme.INHIBIT
-            if can_fire and limits.min_width_s <= width_s <= limits.max_width_s:
+            sources.append(self._generator.widths(is_allowed=can_fire))
+            if sources[1].gives(width_s):
                 return "generator"
-        raise ValueError(
-            f"array: no source can give a pulse of {width_s:.4g} s with pulse_with={self._pulse_with!r} and scheme "
-            f"{str(self.scheme)!r}; there are {'; '.join(choices)}"
-        )
+        where = f"with pulse_with={self._pulse_with!r} and scheme {str(self.scheme)!r}"
+        raise no_source(self._station, width_s, where, sources)
 
     def _loaded(self, row: int, column: int, level_v: float, zero: Reading) -> CellReading:
         """Measure under load: the current of the bit line, and whether the word channel is in compliance."""

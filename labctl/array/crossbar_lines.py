@@ -78,6 +78,7 @@ class CrossbarLines(Released):
         self.scheme = Scheme(scheme)
         self.shape = (station.sample.rows, station.sample.columns)
         self.read_voltage_v = read_voltage_v
+        self._station = station
         self._clock = station.clock
         self._wiring = station.wiring
         self._lines = LineSwitch(find_matrix(station), station.wiring)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from labctl.array.channel_meter import ChannelMeter
-from labctl.array.prepared_access import PreparedAccess, need_levels, smu_choice
+from labctl.array.prepared_access import PreparedAccess, need_levels
 from labctl.array.readings import CellReading, PulseRecord, cell_reading
 from labctl.array.sources import RackStation
 from labctl.errors import StationError
@@ -50,6 +50,7 @@ class DirectAccess(PreparedAccess):
         direct = station.wiring.direct
         if direct is None:
             raise StationError("array: one cell needs the table wiring.direct; this station has a matrix")
+        self._terminal = direct.word
         self._word = station.source_meter(direct.word)
         self._bit = None if direct.bit == "ground" else station.source_meter(direct.bit)
         self._meter = ChannelMeter(self._word, self._word, self.read_voltage_v)
@@ -224,9 +225,10 @@ class DirectAccess(PreparedAccess):
         ValueError
             If it cannot, telling what it can do.
         """
-        if self._smu_gives(self._word, width_s):
+        widths = self._smu_widths(self._terminal, self._word)
+        if widths.gives(width_s):
             return "smu"
-        raise self._no_source(width_s, [smu_choice(self._word)])
+        raise self._no_source(width_s, [widths])
 
     def _channels(self) -> tuple[SourceMeter, ...]:
         return (self._word,) if self._bit is None else (self._word, self._bit)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 from labctl.array.channel_meter import ChannelMeter
 from labctl.array.line_sums import LineSums, sum_level_v
 from labctl.array.meter import turned
-from labctl.array.prepared_access import PreparedAccess, need_levels, smu_choice
+from labctl.array.prepared_access import PreparedAccess, need_levels
 from labctl.array.readings import CellReading, PulseRecord
 from labctl.array.schemes import FULL_STRESS_V, Scheme
 from labctl.array.sources import RackStation, find_gate, find_matrix, find_smus
@@ -314,9 +314,10 @@ class GatedAccess(PreparedAccess):
         ValueError
             If it cannot, telling what it can do.
         """
-        if self._smu_gives(self._gate.source, width_s):
+        widths = self._smu_widths(self._gate.terminal, self._gate.source)
+        if widths.gives(width_s):
             return "smu"
-        raise self._no_source(width_s, [smu_choice(self._gate.source)])
+        raise self._no_source(width_s, [widths])
 
     def _levels(self, voltage_v: float) -> tuple[float, float]:
         """Levels of gate line and source line."""

@@ -6,6 +6,7 @@ after it. Not here: which line hangs on which row (:mod:`labctl.array.crossbar_l
 
 from collections.abc import Mapping, Sequence
 
+from labctl.array.pulse_widths import PulseWidths
 from labctl.array.sources import GeneratorRows
 from labctl.errors import StationError
 from labctl.roles import PulseLimits, WaveformSource
@@ -28,6 +29,8 @@ class LineGenerator:
         Matrix row of each output, in their order.
     outputs : list of int
     limits : PulseLimits
+    terminal : str
+        Its name in the wiring.
     """
 
     def __init__(self, generator: GeneratorRows, *, edge_s: float = 1e-8) -> None:
@@ -38,6 +41,21 @@ class LineGenerator:
         self.outputs = sorted(generator.rows)
         self.rows = [generator.rows[output] for output in self.outputs]
         self.limits: PulseLimits = generator.source.limits
+        self.terminal = generator.terminal
+
+    def widths(self, *, is_allowed: bool = True) -> PulseWidths:
+        """Return which widths it gives.
+
+        Parameters
+        ----------
+        is_allowed : bool
+            Whether the settings let it pulse at all.
+
+        Returns
+        -------
+        PulseWidths
+        """
+        return PulseWidths(self.terminal, self.limits.min_width_s, self.limits.max_width_s, is_allowed)
 
     def arm(self, width_s: float) -> None:
         """Set up pulses of one width, outputs on at 0 V; nothing is sent where that is so.

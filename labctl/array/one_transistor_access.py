@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from labctl.array.channel_meter import ChannelMeter
 from labctl.array.line_generator import LineGenerator
-from labctl.array.prepared_access import PreparedAccess, generator_choice, need_levels, smu_choice
+from labctl.array.prepared_access import PreparedAccess, need_levels
 from labctl.array.readings import CellReading, PulseRecord
 from labctl.array.sources import RackStation, find_gate, find_generator, find_matrix, find_smus
 from labctl.array.wires import LineSwitch
@@ -59,6 +59,7 @@ class OneTransistorAccess(PreparedAccess):
             raise StationError("array: cells with a transistor need wiring.control with common_source = true")
         smu = find_smus(station)
         self._plate, self._plate_row = smu.word, smu.word_row
+        self._terminal = smu.terminal
         self._bit, self._bit_row = smu.bit, smu.bit_row
         self._gate = find_gate(station, control)
         generator = find_generator(station)
@@ -299,15 +300,14 @@ class OneTransistorAccess(PreparedAccess):
         ValueError
             If none can, telling what each of them can do.
         """
-        if self._smu_gives(self._bit, width_s):
+        sources = [self._smu_widths(self._terminal, self._bit)]
+        if sources[0].gives(width_s):
             return "smu"
-        choices = [smu_choice(self._bit)]
         if self._generator is not None:
-            limits = self._generator.limits
-            if self._settings.pulse_with != "smu" and limits.min_width_s <= width_s <= limits.max_width_s:
+            sources.append(self._generator.widths(is_allowed=self._settings.pulse_with != "smu"))
+            if sources[1].gives(width_s):
                 return "generator"
-            choices.append(generator_choice(self._generator.limits))
-        raise self._no_source(width_s, choices)
+        raise self._no_source(width_s, sources)
 
     def _checked_waveform(self, levels_v: Sequence[float], sample_s: float) -> LineGenerator:
         if self._generator is None or self._settings.pulse_with == "smu":

@@ -6,18 +6,19 @@ Not here: the geometries (:mod:`labctl.array.direct_access`, :mod:`labctl.array.
 """
 
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
+from labctl.array.pulse_widths import PulseWidths, no_source
 from labctl.array.readings import CellReading, PulseRecord, cell_reading
 from labctl.array.released import Released
 from labctl.array.schemes import FULL_STRESS_V, Scheme
 from labctl.array.sources import RackStation
 from labctl.errors import StationError
-from labctl.roles import PulseLimits, Reading, SourceMeter
+from labctl.roles import Reading, SourceMeter
 
-__all__ = ["AccessSettings", "PreparedAccess", "generator_choice", "need_levels", "smu_choice"]
+__all__ = ["AccessSettings", "PreparedAccess", "need_levels"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,7 @@ class PreparedAccess(Released):
         self._refuse_meaningless()
         self.shape = (station.sample.rows, station.sample.columns)
         self.read_voltage_v = self._settings.read_voltage_v
+        self._station = station
         self._clock = station.clock
         self._current_limit_a = self._settings.current_limit_a
         self._is_ready = False
@@ -242,42 +244,12 @@ class PreparedAccess(Released):
             "needs a generator on rows of a matrix, and a cell between a word and a bit line"
         )
 
-    def _smu_gives(self, channel: SourceMeter, width_s: float) -> bool:
-        return self._settings.pulse_with != "generator" and width_s >= channel.limits.min_pulse_s
+    def _smu_widths(self, terminal: str, channel: SourceMeter) -> PulseWidths:
+        return PulseWidths(terminal, channel.limits.min_pulse_s, is_allowed=self._settings.pulse_with != "generator")
 
-    def _no_source(self, width_s: float, choices: Collection[str]) -> ValueError:
-        return ValueError(
-            f"array: no source can give a pulse of {width_s:.4g} s to {self._GEOMETRY} with "
-            f"pulse_with={self._settings.pulse_with!r}; there are {'; '.join(choices)}"
-        )
-
-
-def smu_choice(channel: SourceMeter) -> str:
-    """Say what pulses of a source-measure channel can be.
-
-    Parameters
-    ----------
-    channel : SourceMeter
-
-    Returns
-    -------
-    str
-    """
-    return f"smu: at least {channel.limits.min_pulse_s:.4g} s"
-
-
-def generator_choice(limits: PulseLimits) -> str:
-    """Say what pulses of a generator can be.
-
-    Parameters
-    ----------
-    limits : PulseLimits
-
-    Returns
-    -------
-    str
-    """
-    return f"generator: {limits.min_width_s:.4g} s to {limits.max_width_s:.4g} s"
+    def _no_source(self, width_s: float, sources: Sequence[PulseWidths]) -> ValueError:
+        where = f"to {self._GEOMETRY} with pulse_with={self._settings.pulse_with!r}"
+        return no_source(self._station, width_s, where, sources)
 
 
 def need_levels(levels_v: Sequence[float]) -> None:

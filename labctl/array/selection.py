@@ -126,7 +126,10 @@ def _diagonal_count(match: re.Match[str], shape: tuple[int, int], text: str) -> 
     longest = min(shape)
     count = longest if match[1] is None else int(match[1])
     if not 1 <= count <= longest:
-        raise StationError(f"cells: {text!r}: the diagonal has 1 to {longest} cells, got {count}")
+        raise StationError(
+            f"cells: {text!r}: the diagonal has 1 to {longest} cells (array of {shape[0]} x {shape[1]}), got "
+            f"{count}; ask for fewer, or for 'diagonal' for all of them"
+        )
     return count
 
 

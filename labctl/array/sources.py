@@ -85,6 +85,10 @@ class RackStation(Protocol):
         """Lines and matrix rows."""
         ...
 
+    def named(self, terminal: str) -> str:
+        """Return how messages call the instrument of a terminal, such as ``"smu1 (Keithley2450)"``."""
+        ...
+
     def source_meter(self, name: str) -> SourceMeter:
         """Return a channel of a source-measure unit."""
         ...
@@ -100,8 +104,15 @@ class RackStation(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SmuRows:
-    """Two channels of one source-measure unit on matrix rows: the first drives the word, the second the bit line."""
+    """Two channels of one source-measure unit on matrix rows: the first drives the word, the second the bit line.
 
+    Attributes
+    ----------
+    terminal : str
+        Name of the first.
+    """
+
+    terminal: str
     word: SourceMeter
     bit: SourceMeter
     word_row: str
@@ -112,6 +123,7 @@ class SmuRows:
 class GeneratorRows:
     """A pulse generator on matrix rows, output by output."""
 
+    terminal: str
     source: PulseSource
     rows: Mapping[int, str]
 
@@ -120,6 +132,7 @@ class GeneratorRows:
 class GateRow:
     """A channel of a source-measure unit on a row of the gates' matrix, and the row of ground there."""
 
+    terminal: str
     source: SourceMeter
     row: str
     ground: str
@@ -171,6 +184,7 @@ def find_gate(station: RackStation, control: "ControlWiring") -> GateRow:
         for channel in sorted(channel for channel in channels if channel.isalpha()):
             terminal = f"{instrument}.{channel}"
             return GateRow(
+                terminal,
                 station.source_meter(terminal),
                 control.row_of(terminal),
                 control.row_of(_GROUND),
@@ -206,7 +220,7 @@ def find_smus(station: RackStation) -> SmuRows:
             word, bit = (f"{instrument}.{channel}" for channel in letters[:2])
             wiring = station.wiring
             return SmuRows(
-                station.source_meter(word), station.source_meter(bit), wiring.row_of(word), wiring.row_of(bit)
+                word, station.source_meter(word), station.source_meter(bit), wiring.row_of(word), wiring.row_of(bit)
             )
     raise StationError(
         "array: reading a cell needs two channels of one source-measure unit on matrix rows; "
@@ -231,7 +245,7 @@ def find_generator(station: RackStation) -> GeneratorRows | None:
         numbers = sorted(int(channel) for channel in channels if channel.isdecimal())
         if len(numbers) >= 2:
             rows = {number: station.wiring.row_of(f"{instrument}.{number}") for number in numbers}
-            return GeneratorRows(station.pulse_source(instrument), rows)
+            return GeneratorRows(instrument, station.pulse_source(instrument), rows)
     return None
 
 

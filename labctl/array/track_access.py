@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from labctl.array.direct_access import DirectAccess
-from labctl.array.prepared_access import generator_choice
+from labctl.array.pulse_widths import PulseWidths
 from labctl.array.readings import PulseRecord
 from labctl.array.sources import RackStation
 from labctl.errors import StationError
@@ -53,6 +53,7 @@ class TrackAccess(DirectAccess):
         if direct is None or direct.control is None:
             raise StationError("array: a track needs the key control in wiring.direct, such as gen1.1")
         key, _, output = direct.control.partition(".")
+        self._key = key
         self._generator = station.pulse_source(key)
         if not output.isdecimal() or int(output) not in self._generator.outputs:
             known = ", ".join(f"{key}.{number}" for number in self._generator.outputs)
@@ -138,9 +139,10 @@ class TrackAccess(DirectAccess):
             If it cannot, telling what it can do.
         """
         limits = self._generator.limits
-        if limits.min_width_s <= width_s <= limits.max_width_s:
+        widths = PulseWidths(self._key, limits.min_width_s, limits.max_width_s)
+        if widths.gives(width_s):
             return "generator"
-        raise self._no_source(width_s, [generator_choice(self._generator.limits)])
+        raise self._no_source(width_s, [widths])
 
     def _end(self) -> None:
         if self._width_s is not None:

@@ -52,6 +52,22 @@ class EnvelopedRoles:
         self._switches: dict[str, EnvelopedSwitchMatrix] = {}
         self._heater: EnvelopedTemperatureController | None = None
 
+    def named(self, terminal: str) -> str:
+        """Return how messages call the instrument of a terminal: its key and the model that the file expects.
+
+        Parameters
+        ----------
+        terminal : str
+            Such as ``"smu1.a"`` or ``"gen1"``.
+
+        Returns
+        -------
+        str
+            Such as ``"smu1 (Keithley2450)"``.
+        """
+        key = terminal.partition(".")[0]
+        return f"{key} ({self.content.instruments[key].driver.rpartition('.')[2]})"
+
     def source_meter(self, terminal: str) -> SourceMeter:
         """Return a channel of a source-measure unit, such as ``"smu1.a"``, inside the envelope.
 

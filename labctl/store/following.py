@@ -358,7 +358,10 @@ class RunFollower:
 
     def _connect(self) -> sqlite3.Connection:
         if not self.path.is_file():
-            raise StoreError(f"{self.path}: the run file is gone; it was moved or deleted")
+            raise StoreError(
+                f"{self.path}: the run file is gone: it was moved or deleted, or its drive is away; "
+                "bring it back, or open it where it lies now"
+            )
         self._connection = connect_to_read(self.path, _PATIENCE_S)
         status = os.stat(self.path)
         self._file = (status.st_dev, status.st_ino)

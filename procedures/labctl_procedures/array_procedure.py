@@ -57,7 +57,14 @@ class ArrayProcedure(LabProcedure):
         default="v2",
         description="How lines that are not selected are held while a pulse lasts",
     )
-    read_voltage = QuantityParameter("Read voltage", "V", minimum=0.01, maximum=0.3, default=0.2)
+    read_voltage = QuantityParameter(
+        "Read voltage",
+        "V",
+        minimum=0.01,
+        maximum=0.3,
+        default=0.2,
+        description="Usual: 0.2 V, at most a third of the SET voltage",
+    )
     integration = QuantityParameter(
         "Integration", "1", minimum=0.001, maximum=25.0, default=1.0, description="In power-line cycles"
     )
@@ -314,6 +321,27 @@ class RecordedCells:
         float or None, unit S
             Low-field conductance.
         """
+        return self.read_flagged(row, column, note, event=event)[0]
+
+    def read_flagged(
+        self, row: int, column: int, note: Note | None = None, *, event: str = "read"
+    ) -> tuple[float | None, frozenset[str]]:
+        """Do as :meth:`read`, and tell the flags of the reading too.
+
+        Parameters
+        ----------
+        row, column : int
+            Word and bit line.
+        note : Note or None
+            Why; goes into the row.
+        event : str
+            Kind of reading.
+
+        Returns
+        -------
+        (float or None, frozenset of str), unit S
+            Low-field conductance; flags, empty for a good reading.
+        """
 
         def read() -> Row:
             reading: CellReading = self._access.read(row, column)
@@ -331,7 +359,7 @@ class RecordedCells:
         (found,) = self._procedure.perform(plan, read, stimulates=False)
         conductance_s = cast("float | None", found["Conductance (S)"])
         self._procedure.remember((row, column), conductance_s)
-        return conductance_s
+        return conductance_s, frozenset(str(found["Flags"]).split(",")) if found["Flags"] else frozenset()
 
     def apply(
         self, row: int, column: int, stimulus: Pulse | Staircase, note: Note | None = None, *, event: str | None = None

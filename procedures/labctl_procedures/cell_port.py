@@ -18,7 +18,7 @@ from labctl_procedures.stimulus_notes import LIMIT, write_note
 if TYPE_CHECKING:
     from labctl_procedures.cell_procedure import CellProcedure
 
-__all__ = ["CELL_COLUMNS", "Cell", "CellPort", "CellRow", "CellStopped", "or_nan"]
+__all__ = ["CELL_COLUMNS", "Cell", "CellPort", "CellRow", "CellShorted", "CellStopped", "or_nan"]
 
 CELL_COLUMNS = [
     "Event",
@@ -40,6 +40,10 @@ Cell = tuple[int, int]
 
 class CellStopped(Exception):
     """A stop rule ends the work on a cell, not the run; the message is the reason."""
+
+
+class CellShorted(CellStopped):
+    """The rule says that the cell is shorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,8 @@ class CellPort:
     def __init__(self, procedure: "CellProcedure", access: CellAccess) -> None:
         self._procedure = procedure
         self._access = access
+        # conductance of the last reading, unit S, of cells since the last stimulus, which may disturb any of them
+        self._unpulsed: dict[Cell, float] = {}
 
     def read(
         self,
@@ -115,6 +121,8 @@ class CellPort:
         not_before_s: float | None = None,
     ) -> CellRow:
         """Read a cell at the read voltage, and apply the stop rules to what it shows.
+
+        What goes over an automatic range is read once more: noise at the edge of a range is no short circuit.
 
         Parameters
         ----------
@@ -135,7 +143,8 @@ class CellPort:
         Raises
         ------
         CellStopped
-            If the conductance is outside the limits of the procedure.
+            If the reading meets the compliance, or the conductance is outside the limits of the procedure or has jumped
+            without a pulse.
         """
 
         def read() -> Row:
@@ -144,8 +153,15 @@ class CellPort:
 
         self._note(event, {}, after_s, not_before_s)
         (row,) = self._perform(event, cell, cycle, step, self._access.read_voltage_v, None, read, stimulates=False)
+        if "overrange" in row.flags and not self._procedure.read_range:
+            after_s, not_before_s = 0.0, None
+            self._note(event, {})
+            (row,) = self._perform(event, cell, cycle, step, self._access.read_voltage_v, None, read, stimulates=False)
         self._procedure.remember(cell, row.conductance_s)
-        self._procedure.check_reading(row)
+        before_s = self._unpulsed.get(cell)
+        if row.conductance_s is not None:
+            self._unpulsed[cell] = row.conductance_s
+        self._procedure.check_reading(row, before_s)
         return row
 
     def pulse(
@@ -430,4 +446,6 @@ class CellPort:
         }
         if voltage_v is not None:
             plan["Voltage (V)"] = voltage_v
+        if stimulates:
+            self._unpulsed.clear()
         return [CellRow.of(row) for row in self._procedure.perform(plan, do, stimulates=stimulates)]

@@ -13,7 +13,8 @@ from pymeasure.experiment import BooleanParameter
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
 from labctl.run.parameters import CellsParameter
-from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellRow, CellStopped
+from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellRow, CellShorted, CellStopped
+from labctl_procedures.forming import why_shorted
 from labctl_procedures.forming_procedure import FormingProcedure
 
 __all__ = ["CellProcedure"]
@@ -39,25 +40,28 @@ class CellProcedure(FormingProcedure):
     current_limit = QuantityParameter(
         "Current limit", "A", minimum=1e-9, maximum=1.5, default="10 mA", description="Compliance of both channels"
     )
-    shorted_above = QuantityParameter(
-        "Shorted above",
-        "S",
-        minimum=1e-9,
-        maximum=10.0,
-        default="5 mS",
-        description="Stop rule: a cell that reads more is left alone. Default: assumed, 200 ohm",
-    )
     open_below = QuantityParameter(
         "Open below",
         "S",
         minimum=0.0,
         maximum=1.0,
-        default=0.0,
-        description="Stop rule: a cell that reads less is left alone; 0 for none",
+        default="0.3 nS",
+        description="Stop rule: a cell that reads less has no contact and is left alone; 0 for none. Default: assumed, "
+        "3 times the largest virgin resistance",
+    )
+    leakage_jump = QuantityParameter(
+        "Leakage jump",
+        "1",
+        minimum=0.0,
+        maximum=1e6,
+        default=10.0,
+        description="Stop rule: a cell is left alone that, without a pulse in between, reads more than so many times "
+        "its last reading and formed_above; 0 for none. Default: assumed, beyond read noise, telegraph noise and "
+        "relaxation",
     )
 
     parameter_groups: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("current_limit", "shorted_above", "open_below"), "Stop rules (protect the die)"
+        ("current_limit", "open_below", "leakage_jump"), "Stop rules (protect the die)"
     )
 
     DATA_COLUMNS: ClassVar[list[str]] = CELL_COLUMNS
@@ -75,7 +79,7 @@ class CellProcedure(FormingProcedure):
         StationError
             If ``cells`` names none, or one outside the array.
         RunError
-            If ``open_below`` is not below ``shorted_above``.
+            If ``open_below`` is not below ``shorted_above``, or ``leakage_jump`` would stop every cell.
         """
         self.selected_cells()
         if not self.open_below < self.shorted_above:
@@ -83,13 +87,19 @@ class CellProcedure(FormingProcedure):
                 f"{self.procedure_name()}: open_below must be less than shorted_above, got {self.open_below:.4g} S and "
                 f"{self.shorted_above:.4g} S"
             )
+        if 0.0 < self.leakage_jump <= 1.0:
+            raise RunError(
+                f"{self.procedure_name()}: leakage_jump must be more than 1, or 0 for none, got {self.leakage_jump:.4g}"
+            )
 
-    def check_reading(self, row: CellRow) -> None:
-        """Apply the stop rules to a reading; a reading over range means a short circuit.
+    def check_reading(self, row: CellRow, before_s: float | None = None) -> None:
+        """Apply the stop rules to a reading; over range or in compliance it means a short circuit.
 
         Parameters
         ----------
         row : CellRow
+        before_s : float or None, unit S
+            Last reading of the cell, where no pulse was given since.
 
         Raises
         ------
@@ -97,14 +107,19 @@ class CellProcedure(FormingProcedure):
             With the rule.
         """
         value_s = row.conductance_s
+        why = why_shorted(value_s, row.flags, self.shorted_above)
+        if why is not None:
+            raise CellShorted(why)
         if value_s is None:
-            if "overrange" in row.flags:
-                raise CellStopped("reads over range: shorted, or the read range is too small")
             return
-        if value_s > self.shorted_above:
-            raise CellStopped(f"reads {value_s:.4g} S, shorted_above is {self.shorted_above:.4g} S")
         if value_s < self.open_below:
             raise CellStopped(f"reads {value_s:.4g} S, open_below is {self.open_below:.4g} S")
+        # what an unformed cell conducts may well grow tenfold and mean nothing
+        if before_s is not None and 0.0 < self.leakage_jump * max(before_s, self.formed_above) < value_s:
+            raise CellStopped(
+                f"reads {value_s:.4g} S after {before_s:.4g} S without a pulse in between, leakage_jump is "
+                f"{self.leakage_jump:.4g}"
+            )
 
     def formed_cells(self, cells: Sequence[Cell] | None = None) -> list[Cell]:
         """Survey cells, form what is virgin where ``form_unformed`` says so; sources are off afterwards.
@@ -128,7 +143,7 @@ class CellProcedure(FormingProcedure):
             reason = "not formed: form it with form_array, or set form_unformed"
         for cell, state in found.items():
             if not state.is_formed:
-                self._stop(cell, reason)
+                self._stop(cell, state.why_shorted or reason)
         return [cell for cell in cells if found[cell].is_formed]
 
     def visit(self, cells: Sequence[Cell], work: Callable[[Cell], Result]) -> dict[Cell, Result]:

@@ -32,8 +32,17 @@ class CountStates(PulseProcedure):
     lowest = QuantityParameter(
         "Lowest level", "S", minimum=1e-9, maximum=1e-2, default="20 uS", description="Of TiOx/Al2O3: 20 to 300 uS"
     )
-    highest = QuantityParameter("Highest level", "S", minimum=1e-9, maximum=1e-2, default="200 uS")
-    levels = IntegerParameter("Levels", default=8, minimum=2, maximum=4096)
+    highest = QuantityParameter(
+        "Highest level",
+        "S",
+        minimum=1e-9,
+        maximum=1e-2,
+        default="200 uS",
+        description="Default: as program_array, 40 uA at 0.2 V",
+    )
+    levels = IntegerParameter(
+        "Levels", default=8, minimum=2, maximum=4096, description="Default: as program_array, 3 bit"
+    )
     spacing = ListParameter("Spacing", choices=["linear", "log"], default="linear")
     wait = QuantityParameter(
         "Wait",

@@ -58,7 +58,13 @@ class Endurance(CyclingProcedure):
         maximum=10000,
         description="Read in each block after the dense cycles",
     )
-    blocks_per_decade = IntegerParameter("Blocks per decade", default=10, minimum=1, maximum=1000)
+    blocks_per_decade = IntegerParameter(
+        "Blocks per decade",
+        default=10,
+        minimum=1,
+        maximum=1000,
+        description="After the dense cycles. Default: assumed, as points of a log axis",
+    )
     failure_window = QuantityParameter(
         "Failure window",
         "1",

@@ -10,7 +10,7 @@ from labctl.analysis.intervals import bootstrap
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
 from labctl.run.preflight import Estimate
-from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellRow, CellStopped, or_nan
+from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellRow, CellShorted, CellStopped, or_nan
 from labctl_procedures.cell_procedure import CellProcedure
 from labctl_procedures.estimated import estimated
 from labctl_procedures.forming import FormingSettings
@@ -24,8 +24,9 @@ class FormDc(CellProcedure):
     Applied: positive DC levels of growing voltage, back at 0 V between two levels so that nothing further is applied
     once one of them was too much; the compliance is the source's own. Read: the current at each level, and the
     conductance once the staircase has ended. It ends when the compliance is met, or when I / V has gained ``form_jump``
-    or exceeds ``shorted_above``. A cell that conducts already in the survey gets nothing. Cells are left at low
-    resistance; at the end, and after an abort, outputs are off and relays open.
+    or exceeds ``shorted_above``. A cell that conducts already in the survey gets nothing. Shorted cells count apart;
+    the yield is that of the virgin ones. Cells are left at low resistance; at the end, and after an abort, outputs are
+    off and relays open.
 
     In a passive array the other cells of both lines see half of the voltage and share the compliance. Choose cells that
     share no line ("diagonal:10") or ``form_array``, which spares the neighbours: a compliance that is met without
@@ -80,6 +81,10 @@ class FormDc(CellProcedure):
 
     DATA_COLUMNS: ClassVar[list[str]] = CELL_COLUMNS
 
+    def __init__(self, **values: object) -> None:
+        super().__init__(**values)
+        self._shorted: set[Cell] = set()
+
     def check(self) -> None:
         """Refuse cells and staircases that cannot be.
 
@@ -108,8 +113,13 @@ class FormDc(CellProcedure):
     def execute(self) -> None:
         """Form the selected cells that are virgin."""
         cells = self.selected_cells()
-        found = self.survey(cells)
-        virgin = [cell for cell in cells if not found[cell].is_formed]
+        found = self.look_for_shorted(self.survey(cells))
+        for cell, state in found.items():
+            if state.why_shorted is not None:
+                self._shorted.add(cell)
+                self._stop(cell, state.why_shorted)
+        virgin = [cell for cell in cells if not found[cell].is_formed and cell not in self._shorted]
+        before = sum(state.is_formed for state in found.values())
         curves: dict[Cell, list[CellRow]] = {}
         with self.open_access(
             pulse_voltage_v=self.form_stop,
@@ -124,7 +134,13 @@ class FormDc(CellProcedure):
         voltages_v = {cell: voltage_v for cell, (voltage_v, _) in formed.items()}
         self.emit_values("form_voltage", voltages_v, "V")
         self.emit_values("conductance", {cell: conductance_s for cell, (_, conductance_s) in formed.items()}, "S")
-        self.emit("summary", {**self.cell_results(), **_results(list(voltages_v.values()), len(virgin), len(cells))})
+        counts = {
+            "formed": len(formed),
+            "formed_before": before,
+            "failed": len(cells) - len(formed) - before - len(self._shorted),
+            "shorted": len(self._shorted),
+        }
+        self.emit("summary", {**self.cell_results(), **counts, **_results(list(voltages_v.values()), len(virgin))})
 
     def _levels(self) -> list[float]:
         count = int((self.form_stop - self.form_start) / self.form_step + 1e-9)
@@ -132,6 +148,7 @@ class FormDc(CellProcedure):
 
     def _form(self, cell: Cell, port: CellPort, curve: list[CellRow]) -> tuple[float, float]:
         """Return the level at which the cell broke down and what it reads then."""
+        port.limit_current(self.form_limit_a)
         for step, level_v in enumerate(self._levels()):
             rows = port.sweep(cell, [level_v], dwell_s=self.form_width, step=step, event="form")
             curve += rows
@@ -139,7 +156,7 @@ class FormDc(CellProcedure):
             if why is None:
                 self.part_done(step / len(self._levels()))
                 continue
-            conductance_s = port.read(cell).conductance_s
+            conductance_s = self._after(cell, port)
             if conductance_s is not None and conductance_s >= self.formed_above:
                 return level_v, conductance_s
             if rows:
@@ -148,6 +165,15 @@ class FormDc(CellProcedure):
                     "neighbours or a leak carry the current"
                 )
         raise CellStopped(f"does not form up to the stop voltage of {self.form_stop:.4g} V")
+
+    def _after(self, cell: Cell, port: CellPort) -> float | None:
+        """Return what a cell reads, under the limit of readings: neighbours share the one of forming."""
+        port.limit_current(max(float(self.current_limit), self.form_limit_a))
+        try:
+            return port.read(cell).conductance_s
+        except CellShorted:
+            self._shorted.add(cell)
+            raise
 
     def _why_stop(self, rows: list[CellRow], curve: list[CellRow]) -> str | None:
         """Tell why a level was the last; None where the next may follow."""
@@ -170,14 +196,9 @@ def _currents_a(curves: dict[Cell, list[CellRow]]) -> dict[Cell, list[float]]:
     return {cell: [or_nan(row.current_a) for row in rows] for cell, rows in curves.items()}
 
 
-def _results(voltages_v: list[float], virgin: int, cells: int) -> dict[str, object]:
+def _results(voltages_v: list[float], virgin: int) -> dict[str, object]:
     values_v = np.array(voltages_v)
-    results: dict[str, object] = {
-        "formed": len(voltages_v),
-        "formed_before": cells - virgin,
-        "failed": virgin - len(voltages_v),
-    }
-    results |= estimated("yield", lambda: binomial_yield(len(voltages_v), virgin))
+    results: dict[str, object] = {**estimated("yield", lambda: binomial_yield(len(voltages_v), virgin))}
     if values_v.size:
         results |= {"form_voltage_min": float(values_v.min()), "form_voltage_max": float(values_v.max())}
     results |= estimated("form_voltage_median", lambda: bootstrap(values_v, _median, unit="V"))

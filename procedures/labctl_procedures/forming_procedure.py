@@ -6,7 +6,14 @@ Not here: how one cell is formed (:mod:`labctl_procedures.forming`).
 from collections.abc import Callable, Sequence
 
 from labctl_procedures.array_procedure import ArrayProcedure, RecordedCells
-from labctl_procedures.forming import Formed, FormingParameters, FormingSettings, find_unformed, form_cells
+from labctl_procedures.forming import (
+    Formed,
+    FormingParameters,
+    FormingSettings,
+    find_shorted,
+    find_unformed,
+    form_cells,
+)
 
 __all__ = ["FormingProcedure"]
 
@@ -74,3 +81,22 @@ class FormingProcedure(FormingParameters, ArrayProcedure):
             pulse_voltage_v=self.read_voltage, current_limit_a=_READ_LIMIT_A, measure_range_a=range_a
         ) as access:
             return find_unformed(cells, RecordedCells(self, access), FormingSettings.of(self))
+
+    def look_for_shorted(self, found: dict[tuple[int, int], Formed]) -> dict[tuple[int, int], Formed]:
+        """Read what conducted in a survey again, now on a range that tells formed from shorted; sources are off then.
+
+        Parameters
+        ----------
+        found : dict of (int, int) to Formed
+            Of :meth:`survey` or :meth:`form`.
+
+        Returns
+        -------
+        dict of (int, int) to Formed
+            The same cells; what this run formed is as it was.
+        """
+        before = [cell for cell, state in found.items() if state.is_formed and state.voltage_v is None]
+        if not before:
+            return found
+        with self.open_access(pulse_voltage_v=self.read_voltage, current_limit_a=_READ_LIMIT_A) as access:
+            return found | find_shorted(before, RecordedCells(self, access), FormingSettings.of(self))

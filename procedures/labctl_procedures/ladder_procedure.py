@@ -120,6 +120,8 @@ class LadderProcedure(CellProcedure):
                 port.limit_current(limit_a)
                 levels_v = there_and_back(stop_v, self.step)
                 rows += port.sweep(cell, levels_v, dwell_s=self.dwell, cycle=cycle, step=step)
+            # the compliance of a rung is too small for what it left
+            port.limit_current(self.current_limit)
             conductance_s = port.read(cell, cycle=cycle, step=step).conductance_s
             ladder.append((or_nan(conductance_s), rows))
             self.part_done((cycle + (step + 1) / len(self.rungs())) / self.repeats)

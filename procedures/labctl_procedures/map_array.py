@@ -48,8 +48,22 @@ class MapArray(CellProcedure):
         default="50 uS",
         description="Assumed: between the states",
     )
-    unformed_below = QuantityParameter("Unformed below", "S", minimum=1e-12, maximum=1.0, default="1 uS")
-    open_below = QuantityParameter("Open below", "S", minimum=0.0, maximum=1.0, default="0.1 nS")
+    unformed_below = QuantityParameter(
+        "Unformed below",
+        "S",
+        minimum=1e-12,
+        maximum=1.0,
+        default="1 uS",
+        description="Default: as formed_above; ArC FormFinder calls less than 1 Mohm formed",
+    )
+    open_below = QuantityParameter(
+        "Open below",
+        "S",
+        minimum=0.0,
+        maximum=1.0,
+        default="0.1 nS",
+        description="A cell that reads less has no contact. Default: assumed, below the leak of any virgin cell",
+    )
     sneak_cells = IntegerParameter(
         "Cells of the sneak check", default=8, minimum=0, maximum=1000, description="Drawn from the selected ones"
     )
@@ -82,7 +96,7 @@ class MapArray(CellProcedure):
         reading_s = max(_READ_S, self.rack_time_s(1))
         return Estimate(readings, readings * reading_s, voltage_v=self.read_voltage, current_a=_LIMIT_A)
 
-    def check_reading(self, row: CellRow) -> None:
+    def check_reading(self, row: CellRow, before_s: float | None = None) -> None:
         """Let every reading pass: this procedure is there to see what is shorted or open."""
 
     def execute(self) -> None:

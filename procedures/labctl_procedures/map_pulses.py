@@ -47,7 +47,14 @@ class MapPulses(PulseProcedure):
         default="100 us",
         description="Common maps: 100 ns to 100 ms; below 100 us by the generator",
     )
-    width_to = QuantityParameter("Longest width", "s", minimum=1e-8, maximum=1.0, default="10 ms")
+    width_to = QuantityParameter(
+        "Longest width",
+        "s",
+        minimum=1e-8,
+        maximum=1.0,
+        default="10 ms",
+        description="Common maps: 100 ms. Default: assumed, TiOx/Al2O3 saturates before",
+    )
     widths = IntegerParameter("Widths", default=5, minimum=1, maximum=1000, description="Log-spaced")
     set_from = QuantityParameter(
         "Lowest SET amplitude",
@@ -57,7 +64,15 @@ class MapPulses(PulseProcedure):
         default=0.5,
         description="UCSB Pt/Al2O3/TiO2-x cells: 0.8 to 1.15 V; below it shows the dead zone",
     )
-    set_to = QuantityParameter("Highest SET amplitude", "V", minimum=0.01, maximum=10.0, default=0.9)
+    set_to = QuantityParameter(
+        "Highest SET amplitude",
+        "V",
+        minimum=0.01,
+        maximum=10.0,
+        default=0.9,
+        description="UCSB Pt/Al2O3/TiO2-x cells: 0.8 to 1.15 V. Default: assumed, from 50 uS more would end at the "
+        "top at once",
+    )
     reset_from = QuantityParameter(
         "Lowest RESET amplitude",
         "V",
@@ -66,7 +81,14 @@ class MapPulses(PulseProcedure):
         default=-0.8,
         description="UCSB Pt/Al2O3/TiO2-x cells: -0.8 to -1.5 V",
     )
-    reset_to = QuantityParameter("Highest RESET amplitude", "V", minimum=-10.0, maximum=-0.01, default=-1.4)
+    reset_to = QuantityParameter(
+        "Highest RESET amplitude",
+        "V",
+        minimum=-10.0,
+        maximum=-0.01,
+        default=-1.4,
+        description="UCSB Pt/Al2O3/TiO2-x cells: -0.8 to -1.5 V",
+    )
     amplitude_step = QuantityParameter(
         "Amplitude step", "V", minimum=1e-3, maximum=5.0, default=0.1, description="Common maps: 0.05 to 0.1 V"
     )

@@ -65,7 +65,9 @@ class MultiplyVectors(ArrayProcedure):
         default="100 mA",
         description="Compliance of both channels; 1024 cells of 300 uS at 0.2 V take 61 mA",
     )
-    seed = IntegerParameter("Seed of the vectors", default=1, minimum=0, maximum=2**31 - 1)
+    seed = IntegerParameter(
+        "Seed of the vectors", default=1, minimum=0, maximum=2**31 - 1, description="Of the vectors; any number will do"
+    )
 
     DATA_COLUMNS: ClassVar[list[str]] = CELL_COLUMNS
 

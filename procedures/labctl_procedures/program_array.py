@@ -28,7 +28,7 @@ from labctl.tuning import (
     tune_cells,
 )
 from labctl_procedures.array_procedure import COLUMNS, RecordedCells
-from labctl_procedures.forming import FormingSettings
+from labctl_procedures.forming import Formed, FormingSettings
 from labctl_procedures.forming_procedure import FormingProcedure
 from labctl_procedures.programming_results import programming_results
 
@@ -83,30 +83,98 @@ class ProgramArray(FormingProcedure):
         default="digits_3bit_32x32",
         description="Packaged name, or path of a CSV of level numbers or siemens",
     )
-    g_min = QuantityParameter("Lowest level", "S", minimum=1e-9, maximum=1e-2, default="25 uS")
-    g_max = QuantityParameter("Highest level", "S", minimum=1e-9, maximum=1e-2, default="200 uS")
-    levels = IntegerParameter("Levels", default=8, minimum=2, maximum=1024)
+    g_min = QuantityParameter(
+        "Lowest level",
+        "S",
+        minimum=1e-9,
+        maximum=1e-2,
+        default="25 uS",
+        description="Default: assumed, 8 levels 25 uS apart; the paper of the 3-bit array does not state them",
+    )
+    g_max = QuantityParameter(
+        "Highest level",
+        "S",
+        minimum=1e-9,
+        maximum=1e-2,
+        default="200 uS",
+        description="Default: assumed, 40 uA at 0.2 V, below the 45 uA of a sibling's low state (Micromachines 16, "
+        "718 (2025))",
+    )
+    levels = IntegerParameter(
+        "Levels",
+        default=8,
+        minimum=2,
+        maximum=1024,
+        description="Default: 3 bit, as the TiOx/Al2O3 array of PMID 33752189",
+    )
     algorithm = ListParameter(
         "Algorithm", choices=["rvc", "stop_voltage"], default="rvc", description="Pulse ramp or DC stop voltage"
     )
     tolerance = QuantityParameter(
         "Verify tolerance", "1", minimum=1e-3, maximum=0.5, default="1.5 %", description="Relative to the target"
     )
-    width = QuantityParameter("Pulse width", "s", minimum=1e-8, maximum=1.0, default="100 us")
+    width = QuantityParameter(
+        "Pulse width",
+        "s",
+        minimum=1e-8,
+        maximum=1.0,
+        default="100 us",
+        description="A sibling's RESET pulses: 100 us to 100 ns (Micromachines 16, 718 (2025)); ArC ConvergeToState: "
+        "100 us",
+    )
     pulse_with = ListParameter("Pulse source", choices=["auto", "smu", "generator"], default="auto")
     confirm_line_stress = BooleanParameter(
         "Allow grounded pulses", default=False, description="The other cells of the word line see the full voltage"
     )
-    reset_start = QuantityParameter("RESET start", "V", minimum=-5.0, maximum=-0.01, default=-0.6)
-    reset_stop = QuantityParameter("RESET stop", "V", minimum=-5.0, maximum=-0.01, default=-2.2)
-    set_start = QuantityParameter("SET start", "V", minimum=0.01, maximum=5.0, default=0.5)
-    set_stop = QuantityParameter("SET stop", "V", minimum=0.01, maximum=5.0, default=2.5)
-    step = QuantityParameter("Largest voltage step", "V", minimum=1e-3, maximum=1.0, default=0.1)
+    reset_start = QuantityParameter(
+        "RESET start",
+        "V",
+        minimum=-5.0,
+        maximum=-0.01,
+        default=-0.6,
+        description="First RESET pulse of a ramp. UCSB Pt/Al2O3/TiO2-x cells switch at -0.8 to -1.5 V. Default: "
+        "assumed, below that",
+    )
+    reset_stop = QuantityParameter(
+        "RESET stop",
+        "V",
+        minimum=-5.0,
+        maximum=-0.01,
+        default=-2.2,
+        description="Last RESET pulse of a ramp. Default: assumed, about the largest that a formed cell bears (2 V) "
+        "and what lines take",
+    )
+    set_start = QuantityParameter(
+        "SET start",
+        "V",
+        minimum=0.01,
+        maximum=5.0,
+        default=0.5,
+        description="First SET pulse of a ramp; ArC ConvergeToState: 0.5 V",
+    )
+    set_stop = QuantityParameter(
+        "SET stop",
+        "V",
+        minimum=0.01,
+        maximum=5.0,
+        default=2.5,
+        description="Last SET pulse of a ramp. ArC ConvergeToState: 2 V. Default: assumed, and what lines take",
+    )
+    step = QuantityParameter(
+        "Largest voltage step", "V", minimum=1e-3, maximum=1.0, default=0.1, description="ArC ConvergeToState: 0.1 V"
+    )
     adaptive = BooleanParameter("Adaptive step", default=True, description="Step by what the last pulse did")
     reset_aim = QuantityParameter(
         "RESET aim", "1", minimum=0.05, maximum=1.0, default=0.5, description="Wanted part of the remaining ln G"
     )
-    set_aim = QuantityParameter("SET aim", "1", minimum=0.05, maximum=1.0, default=0.4)
+    set_aim = QuantityParameter(
+        "SET aim",
+        "1",
+        minimum=0.05,
+        maximum=1.0,
+        default=0.4,
+        description="As the RESET aim, of SET pulses. Default: assumed, less than it: SET is more abrupt",
+    )
     max_change = QuantityParameter(
         "Largest change per pulse",
         "1",
@@ -116,9 +184,27 @@ class ProgramArray(FormingProcedure):
         description="In ln G; bounds the voltage and with it the half-select disturb",
     )
     over_reset = ListParameter("Over-reset", choices=["nudge", "set", "defer"], default="nudge")
-    max_attempts = IntegerParameter("Attempts per pass", default=10, minimum=1, maximum=1000)
-    max_pulses = IntegerParameter("Pulses per cell and pass", default=300, minimum=1, maximum=100000)
-    passes = IntegerParameter("Passes", default=8, minimum=1, maximum=100)
+    max_attempts = IntegerParameter(
+        "Attempts per pass",
+        default=10,
+        minimum=1,
+        maximum=1000,
+        description="SETs after an over-reset. Default: assumed",
+    )
+    max_pulses = IntegerParameter(
+        "Pulses per cell and pass",
+        default=300,
+        minimum=1,
+        maximum=100000,
+        description="Bound of each visit. Default: assumed",
+    )
+    passes = IntegerParameter(
+        "Passes",
+        default=8,
+        minimum=1,
+        maximum=100,
+        description="Default: assumed; a pass undoes what half-selection by later cells did",
+    )
     first_margin = QuantityParameter(
         "First-pass margin",
         "1",
@@ -140,7 +226,14 @@ class ProgramArray(FormingProcedure):
     pair_top = QuantityParameter(
         "Highest partner", "S", minimum=1e-9, maximum=1e-2, default="300 uS", description="Where a partner may go"
     )
-    current_limit = QuantityParameter("Current limit", "A", minimum=1e-9, maximum=1.5, default="50 mA")
+    current_limit = QuantityParameter(
+        "Current limit",
+        "A",
+        minimum=1e-9,
+        maximum=1.5,
+        default="50 mA",
+        description="Compliance of both channels; the half-selected cells of a line share it. Default: assumed",
+    )
     form_unformed = BooleanParameter("Form unformed cells", default=True)
 
     DATA_COLUMNS: ClassVar[list[str]] = COLUMNS
@@ -180,7 +273,7 @@ class ProgramArray(FormingProcedure):
         selected = np.zeros(target_s.shape, dtype=bool)
         selected[tuple(np.transpose(cells))] = True
         self.emit_map("target", np.where(selected, target_s, np.nan), "S")
-        unformed: set[tuple[int, int]] = set()
+        unformed: dict[tuple[int, int], Formed] = {}
         if self.form_unformed:
             unformed = self._form(cells)
         line_v = max(abs(self.reset_stop), self.set_stop)
@@ -276,14 +369,14 @@ class ProgramArray(FormingProcedure):
         except ValueError as error:
             raise RunError(f"program_array: {error}") from error
 
-    def _form(self, cells: list[tuple[int, int]]) -> set[tuple[int, int]]:
-        """Form what is unformed; return what stays so."""
+    def _form(self, cells: list[tuple[int, int]]) -> dict[tuple[int, int], Formed]:
+        """Form what is unformed; return what stays so, or is shorted by it."""
         self.emit("event", {"kind": "forming", "message": f"{len(cells)} cells: forming those that are not formed"})
         found = self.form(cells, report=lambda part: self.emit("progress", 25.0 * part))
         voltages_v = {cell: formed.voltage_v for cell, formed in found.items() if formed.voltage_v is not None}
         if voltages_v:
             self.emit_values("form_voltage", voltages_v, "V")
-        return {cell for cell, formed in found.items() if not formed.is_formed}
+        return {cell: formed for cell, formed in found.items() if not formed.is_formed}
 
     def _report(self, number: int, finished: int, total: int) -> None:
         """Turn the place in the passes into a percentage: most work is in the first, each later one is smaller."""
@@ -313,7 +406,7 @@ class ProgramArray(FormingProcedure):
     def _store(
         self,
         states: dict[tuple[int, int], CellState],
-        unformed: set[tuple[int, int]],
+        unformed: dict[tuple[int, int], Formed],
         target_s: npt.NDArray[np.float64],
         achieved_s: dict[tuple[int, int], float],
         noise_s: npt.NDArray[np.float64],
@@ -331,9 +424,9 @@ class ProgramArray(FormingProcedure):
                 continue
             status[cell] = _STATUS_OF.get(state.failure, CellStatus.NOT_CONVERGED)
             reasons[cell] = f"{state.failure}; {_told(achieved_s.get(cell), state.target_s)}"
-        for cell in unformed:
-            status[cell] = CellStatus.UNFORMED
-            reasons[cell] = _UNFORMED
+        for cell, formed in unformed.items():
+            status[cell] = CellStatus.UNFORMED if formed.why_shorted is None else CellStatus.STUCK_HIGH
+            reasons[cell] = formed.why_shorted or _UNFORMED
         self.emit_map("status", status, "1")
         drift = {
             cell: achieved_s[cell] / state.verified_s - 1.0

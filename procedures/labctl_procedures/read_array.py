@@ -22,7 +22,9 @@ class ReadArray(ArrayProcedure):
     into the bit line. The cells are left as they were; at the end, and after an abort, outputs are off and relays open.
     """
 
-    averages = IntegerParameter("Readings per cell", default=1, minimum=1, maximum=1000)
+    averages = IntegerParameter(
+        "Readings per cell", default=1, minimum=1, maximum=1000, description="Readings of each cell; their mean counts"
+    )
 
     DATA_COLUMNS: ClassVar[list[str]] = COLUMNS
 

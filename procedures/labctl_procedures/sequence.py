@@ -79,7 +79,7 @@ class Sequence(LabProcedure):
             try:
                 procedure.check()
             except LabError as error:
-                raise RunError(f"{step.place}, {step.label!r}: {error}") from error
+                raise RunError(f"{step.place}, {step.label!r}: {error}{self._remedy()}") from error
 
     def estimate(self) -> Estimate | None:
         """Return the sum over the steps, conditions taken as met; None where no step knows."""
@@ -197,6 +197,13 @@ class Sequence(LabProcedure):
         except (OSError, UnicodeDecodeError) as error:
             raise RunError(f"{path}: cannot be read: {error}; give a readable UTF-8 file") from error
         return parse_sequence(text, str(path))
+
+    def _remedy(self) -> str:
+        """Tell how to change a list that comes with the package."""
+        path = find_sequence_file(self.file)
+        if path.stem not in sequence_names() or path != find_sequence_file(path.stem):
+            return ""
+        return f"; to change it for this station, copy {path.name} and give the copy: file=./{path.name}"
 
     def _wait_s(self, step: Step) -> float:
         if step.wait is None:

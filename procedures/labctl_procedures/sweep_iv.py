@@ -10,7 +10,7 @@ from labctl.analysis.switching import CycleFigures, cycle_figures
 from labctl.errors import RunError
 from labctl.run import QuantityParameter
 from labctl.run.preflight import Estimate
-from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, or_nan
+from labctl_procedures.cell_port import CELL_COLUMNS, Cell, CellPort, CellRow, CellShorted, or_nan
 from labctl_procedures.cell_procedure import CellProcedure
 from labctl_procedures.spacing import there_and_back
 from labctl_procedures.switching_results import switching_results
@@ -22,15 +22,28 @@ class SweepIv(CellProcedure):
     """Measure bipolar I-V curves: 0 to the SET voltage, back, to the RESET voltage, and back to 0.
 
     Applied: DC levels on one cell after another, with a compliance of its own on the SET side. Read: the current at
-    each level. Cells are left in the state of the last cycle, at high resistance; at the end, and after an abort,
-    outputs are off and relays open.
+    each level, and the conductance before the first cycle and after each. A cell that is shorted then, or at the low
+    levels of a SET side, is left alone. Cells are left in the state of the last cycle, at high resistance; at the end,
+    and after an abort, outputs are off and relays open.
     """
 
     set_stop = QuantityParameter(
-        "SET voltage", "V", minimum=0.01, maximum=10.0, default=1.5, description="Turning point of the SET side"
+        "SET voltage",
+        "V",
+        minimum=0.01,
+        maximum=10.0,
+        default=1.5,
+        description="Turning point of the SET side. Usual: 2 V; ArC: 1 V. Default: assumed, above the 0.8 to 1.15 V "
+        "of UCSB Pt/Al2O3/TiO2-x cells, with a margin to 2 V, the most for a formed cell",
     )
     reset_stop = QuantityParameter(
-        "RESET voltage", "V", minimum=-10.0, maximum=-0.01, default=-1.7, description="Turning point of the RESET side"
+        "RESET voltage",
+        "V",
+        minimum=-10.0,
+        maximum=-0.01,
+        default=-1.7,
+        description="Turning point of the RESET side. Usual: -2 V; ArC: -1 V. Default: assumed, beyond the -0.8 to "
+        "-1.5 V of UCSB Pt/Al2O3/TiO2-x cells, with a margin to -2 V",
     )
     step = QuantityParameter(
         "Voltage step",
@@ -41,7 +54,13 @@ class SweepIv(CellProcedure):
         description="Lanza et al., ACS Nano 15, 17214 (2021): 10 to 50 mV",
     )
     dwell = QuantityParameter(
-        "Dwell", "s", minimum=1e-4, maximum=100.0, default="10 ms", description="At each level before its measurement"
+        "Dwell",
+        "s",
+        minimum=1e-4,
+        maximum=100.0,
+        default="10 ms",
+        description="At each level before its measurement. Usual: 50 to 100 ms. Default: assumed, what a DC level "
+        "takes to settle, for a quick look",
     )
     set_limit = QuantityParameter(
         "SET compliance",
@@ -49,9 +68,17 @@ class SweepIv(CellProcedure):
         minimum=1e-9,
         maximum=1.5,
         default="300 uA",
-        description="On the SET side only; the RESET side has the current limit",
+        description="On the SET side only; the RESET side has the current limit. Usual: 10 uA, 100 uA or 1 mA. "
+        "Default: assumed, about 0.3 mS, the top of the range of TiOx/Al2O3",
     )
-    cycles = IntegerParameter("Cycles", default=5, minimum=1, maximum=100000)
+    cycles = IntegerParameter(
+        "Cycles",
+        default=5,
+        minimum=1,
+        maximum=100000,
+        description="Usual: 50 to 100. Default: assumed, the DC cycles that stabilise a TiOx/Al2O3 cell after forming "
+        "(Micromachines 16, 718 (2025))",
+    )
     left_out = IntegerParameter(
         "Left-out cycles",
         default=0,
@@ -129,13 +156,29 @@ class SweepIv(CellProcedure):
                 found.append(CycleFigures(None, None, None, None, None, None, (str(error),)))
         return found
 
+    def _check_set_side(self, rows: list[CellRow]) -> None:
+        """Stop a cell that the SET side shorted before the RESET side follows, whose current limit is larger.
+
+        In compliance, which is intended here, I / V is what the cell conducts at least.
+        """
+        for row in rows:
+            is_low = row.voltage_v is not None and 0.0 < row.voltage_v <= self.read_voltage
+            if is_low and row.conductance_s is not None and row.conductance_s > self.shorted_above:
+                raise CellShorted(
+                    f"I / V is {row.conductance_s:.4g} S at {row.voltage_v:.4g} V, shorted_above is "
+                    f"{self.shorted_above:.4g} S"
+                )
+
     def _cycles(self, cell: Cell, port: CellPort) -> tuple[list[list[float]], ...]:
         voltages_v: list[list[float]] = []
         currents_a: list[list[float]] = []
         limited: list[list[float]] = []
+        # the survey cannot tell formed from shorted
+        port.read(cell, event="before")
         for cycle in range(self.cycles):
             port.limit_current(self.set_limit)
             rows = port.sweep(cell, there_and_back(self.set_stop, self.step), dwell_s=self.dwell, cycle=cycle)
+            self._check_set_side(rows)
             port.limit_current(self.current_limit)
             rows += port.sweep(cell, there_and_back(self.reset_stop, self.step), dwell_s=self.dwell, cycle=cycle)
             voltages_v.append([or_nan(row.voltage_v) for row in rows])

@@ -6,6 +6,7 @@ themselves (``test_keithley2400_simulated.py``, ``test_keithley2450_simulated.py
 """
 
 from contextlib import suppress
+from itertools import product
 
 import pytest
 import pyvisa
@@ -199,6 +200,19 @@ def test_compliance_and_over_range_are_flags(make_driver, model, driver_class):
     rack.circuit.measure = lambda terminal, *, aperture_s: Measured(1.0, 1e-5, False)
     reading = driver.a.measure_current()
     assert (reading.value, reading.flags) == (None, frozenset({Flag.OVERRANGE}))
+
+
+@pytest.mark.parametrize(("model", "driver_class"), BOTH)
+def test_automatic_range_goes_up_instead_of_over_range(make_driver, model, driver_class):
+    # 2461-901-01 2-127: a measurement, noise and error and all, that reaches 105 % takes the next range
+    rack, driver = make_driver(model, driver_class)
+    driver.a.prepare(voltage_range_v=2.0, current_limit_a=1e-3, measure_range_a=None, integration_plc=0.01)
+    driver.a.output_on()
+    for edge_a, part in product((1.05e-5, 1.055e-5), range(-10, 11)):
+        amps = edge_a * (1.0 + 1e-5 * part)
+        rack.circuit.measure = lambda terminal, *, aperture_s, amps=amps: Measured(1.0, amps, False)
+        reading = driver.a.measure_current()
+        assert (reading.value, reading.flags) == (pytest.approx(amps, rel=2e-3), frozenset()), part
 
 
 @pytest.mark.parametrize(("model", "driver_class"), BOTH)

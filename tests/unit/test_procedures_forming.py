@@ -3,9 +3,11 @@
 import pytest
 
 from labctl.errors import RunError
-from labctl_procedures.forming import FormingSettings, find_unformed, form_cells
+from labctl_procedures.forming import FormingSettings, find_shorted, find_unformed, form_cells
 
-SETTINGS = FormingSettings(start_v=2.0, stop_v=3.0, step_v=0.2, width_s=1e-2, formed_above_s=1e-6, jump_s=5e-5)
+SETTINGS = FormingSettings(
+    start_v=2.0, stop_v=3.0, step_v=0.2, width_s=1e-2, formed_above_s=1e-6, jump_s=5e-5, shorted_above_s=5e-3
+)
 
 
 class Port:
@@ -17,6 +19,9 @@ class Port:
     def read(self, row, column, note=None, *, event="read"):
         self.log.append((event, (row, column)))
         return self.leak_s + (3e-4 if (row, column) in self.formed else 0.0)
+
+    def read_flagged(self, row, column, note=None, *, event="read"):
+        return self.read(row, column, note, event=event), frozenset()
 
     def apply(self, row, column, stimulus, note=None, *, event=None):
         self.log.append((event, stimulus.voltage_v))
@@ -57,10 +62,52 @@ def test_survey_pulses_nothing_and_finds_what_is_formed():
     assert {event for event, _ in port.log} == {"survey"}
 
 
-def test_over_range_counts_as_formed_in_the_survey():
-    port = Port({})
-    port.read = lambda *_, **__: None
-    assert find_unformed([(0, 0)], port, SETTINGS)[0, 0].is_formed
+class ShortedPort(Port):
+    """What breaks down gives these readings, and the last of them from then on."""
+
+    def __init__(self, forming_v, *readings):
+        super().__init__(forming_v)
+        self.readings = list(readings)
+
+    def read_flagged(self, row, column, note=None, *, event="read"):
+        if not self.formed:
+            return super().read_flagged(row, column, note, event=event)
+        return self.readings.pop(0) if len(self.readings) > 1 else self.readings[0]
+
+
+SHORTED = [
+    ((6e-3, frozenset()), "shorted_above is 0.005 S"),
+    ((None, frozenset({"overrange"})), "over range: shorted"),
+    # the clamped current says nothing of the cell
+    ((1e-4, frozenset({"compliance"})), "meets the compliance"),
+]
+
+
+@pytest.mark.parametrize(("reading", "told"), SHORTED)
+def test_cell_that_breaks_down_to_a_short_circuit_is_not_formed_and_gets_no_further_pulse(reading, told):
+    # "a shorted, open or unformed cell: flagged result"; "never two pulses where one did it"
+    port = ShortedPort({(0, 0): 2.4}, reading)
+    found = form_cells([(0, 0)], port, SETTINGS, report=silent)[0, 0]
+    assert (found.is_formed, found.voltage_v) == (False, None)
+    assert told in found.why_shorted
+    assert "2.4 V" in found.why_shorted
+    assert [value for event, value in port.log if event == "form"] == pytest.approx([2.0, 2.2, 2.4])
+
+
+@pytest.mark.parametrize(("reading", "told"), SHORTED)
+def test_cell_that_conducted_before_is_told_from_a_short_circuit(reading, told):
+    port = ShortedPort({}, reading)
+    port.formed.add((0, 0))
+    found = find_shorted([(0, 0)], port, SETTINGS)[0, 0]
+    assert not found.is_formed
+    assert told in found.why_shorted
+
+
+def test_one_reading_over_range_makes_no_short_circuit():
+    port = ShortedPort({(0, 0): 2.4}, (None, frozenset({"overrange"})), (3e-4, frozenset()))
+    found = form_cells([(0, 0)], port, SETTINGS, report=silent)[0, 0]
+    assert (found.is_formed, found.why_shorted) == (True, None)
+    assert found.voltage_v == pytest.approx(2.4)
 
 
 def test_report_counts_the_cells():

@@ -210,6 +210,65 @@ def test_resume_is_refused_when_the_file_was_edited_meanwhile(home):
     assert resume_run(aborted, find_procedure("sequence")).status == "finished"
 
 
+# what makes the shipped list short; a value of a step wins over these
+SHORT = """
+cells = "0,0;2,2"
+integration = "0.1"
+step = "0.1 V"
+amplitude_step = "0.2 V"
+widths = 2
+repeats = 1
+pulses = 10
+level_tolerance = "20 %"
+last = "10 s"
+"""
+
+
+@pytest.mark.slow
+def test_shipped_list_is_aborted_and_resumed_and_has_each_step_in_one_report(home):
+    """Show 2: forming, I-V, pulse map, potentiation/depression, endurance, retention; one command, one report."""
+    text = find_sequence_file("characterise_new_die.toml").read_text(encoding="utf-8")
+    file = home / "characterise_new_die.toml"
+    file.write_text(text.replace('cells = "diagonal:10"', SHORT), encoding="utf-8")
+    control = RunControl()
+    aborted = execute_procedure(
+        find_procedure("sequence"), "tiox-32x32", {"file": str(file)}, out=home / "runs",
+        observer=AbortsAt(50.0, control), control=control,
+    )  # fmt: skip
+    assert aborted.status == "aborted"
+    kept, last = aborted.rows(), aborted.table()["Item"].iloc[-1]
+    done = resume_run(aborted, find_procedure("sequence"))
+    assert done.status == "finished", done.summary()["error"]
+    assert done.rows()[: len(kept)] == kept
+    table, found = done.table(), done.summary()["results"]
+    steps = [step.label for step in parse_sequence(text, "f").steps]
+    assert steps == ["contacts", "forming", "iv", "map", "synapse", "endurance", "retention"]
+    assert list(dict.fromkeys(table["Item"])) == steps
+    # the cut was in the middle: not in the first step, nor in the last
+    assert last in steps[1:-1]
+    for step in steps:
+        rows = table.query("Item == @step")
+        assert set(zip(rows["Row"], rows["Column"], strict=True)) == {(0, 0), (2, 2)}, step
+        assert (found[f"{step}.cells"], found[f"{step}.cells_stopped"]) == (2, 0), found[f"{step}.failed_cells"]
+    assert (found["forming.formed"], found["forming.shorted"]) == (2, 0)
+    # rows that follow from the parameters: both states of 100 cycles of two cells; 5 I-V cycles of both sides
+    assert len(table.query("Item == 'endurance' and Event == 'read'")) == 2 * 2 * 100
+    assert table.query("Item == 'iv' and Event == 'sweep'").groupby(["Row", "Cycle"]).ngroups == 2 * 5
+    from labctl.analysis.report import write_report
+
+    page = write_report(done, home / "report").read_text(encoding="utf-8")
+    assert [step for step in steps if f">{step}<" not in page and f"{step}:" not in page] == []
+
+
+@pytest.mark.parametrize("station", ["single-device", "domain-wall"])
+def test_packaged_list_tells_what_to_do_when_the_station_has_no_such_cells(home, station):
+    with pytest.raises(LabError, match=r"the diagonal has 1 to 1 cells .* got 10") as refusal:
+        execute_procedure(find_procedure("sequence"), station, {"file": "characterise_new_die"}, out=home / "runs")
+    assert "'diagonal' for all of them" in str(refusal.value)
+    assert "copy" in str(refusal.value)
+    assert "file=" in str(refusal.value)
+
+
 @pytest.mark.parametrize(
     ("data", "told"),
     [(b"\xff\xfe", "cannot be read"), (b"schema = ", "list.toml"), (b"\x00", "list.toml")],

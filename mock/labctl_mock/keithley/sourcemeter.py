@@ -2,12 +2,13 @@
 
 It owns the terminal on the bench. Sources: Series 2400 User's Manual 2400S-900-01 Rev. K (compliance and range
 compliance, section 6; output-off states, section 13; operating boundaries); 2461 Reference Manual 2461-901-01 Rev. A,
-whose commands the 2450 shares (6-47 output-off states, 6-94 limits, 6-97 ranges). Not here: headers and formats
-(:mod:`labctl_mock.keithley.keithley2400`, :mod:`labctl_mock.keithley.keithley2450`), errors and noise
-(:mod:`labctl_mock.keithley.metering`). Assumed: a fixed measure range below the limit holds the output at the top of
-that range, on the 2450 too; a range or output relay takes 1 ms or 5 ms; the loop of the current limit answers after
-250 us, the transient recovery of the 2400's voltage source at a step of its load (its specifications), on the 2450 too.
-Left out: four-wire sensing, guard, resistance, overheating, overshoot of levels.
+whose commands the 2450 shares (2-127 automatic measure range, 6-47 output-off states, 6-94 limits, 6-97 ranges). Not
+here: headers and formats (:mod:`labctl_mock.keithley.keithley2400`, :mod:`labctl_mock.keithley.keithley2450`), errors
+and noise (:mod:`labctl_mock.keithley.metering`). Assumed: a fixed measure range below the limit holds the output at the
+top of that range, on the 2450 too; a range or output relay takes 1 ms or 5 ms; the loop of the current limit answers
+after 250 us, the transient recovery of the 2400's voltage source at a step of its load (its specifications), on the
+2450 too; the 2400 changes an automatic measure range by the rule of the 2461. Left out: four-wire sensing, guard,
+resistance, overheating, overshoot of levels.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -378,21 +379,41 @@ class SourceMeter:
         values: dict[str, float | None] = {}
         in_compliance = False
         for function in functions:
-            measured = self._ranged(function, plc(function) * period_s)
-            after(function)
-            value = measured.voltage_v if function == VOLT else measured.current_a
-            shown = self._metering.shown(value, self.active_range(function), plc(function))
+            aperture_s = plc(function) * period_s
+            measured = self._ranged(function, aperture_s)
+            shown = self._converted(function, measured, plc(function), after)
+            # 2461 manual 2-127: the measurement, noise and all, that reaches 105 % of the range changes it
+            while shown == OVERRANGE and self._goes_up(function):
+                measured = self._circuit.measure(self.terminal.name, aperture_s=aperture_s)
+                shown = self._converted(function, measured, plc(function), after)
             values[function] = None if shown == OVERRANGE else shown
             in_compliance |= measured.in_compliance
         held_by_range = self._ceiling(_OTHER[self.function]) < self.limits[self.function]
         self.has_tripped = in_compliance
         return Taken(values, self.level, in_compliance, in_compliance and held_by_range, time_s)
 
+    def _converted(self, function: str, measured: Measured, plc: float, after: Callable[[str], None]) -> float:
+        after(function)
+        return self._metering.shown(_value_of(function, measured), self.active_range(function), plc)
+
+    def _is_auto(self, function: str) -> bool:
+        return self.measure_auto[function] and not (function == self.function and self.output)
+
+    def _goes_up(self, function: str) -> bool:
+        """Take the next higher measure range, where it is automatic and there is one."""
+        full_scale = self.measure_range[function].full_scale
+        higher = [rng for rng in self._ranges[function] if rng.full_scale > full_scale]
+        if not higher or not self._is_auto(function):
+            return False
+        self.measure_range[function] = higher[0]
+        self._circuit.clock.sleep(_RANGE_CHANGE_S + higher[0].settling_s)
+        return True
+
     def _ranged(self, function: str, aperture_s: float) -> Measured:
         measured = self._circuit.measure(self.terminal.name, aperture_s=aperture_s)
         for _ in self._ranges[function]:
-            value = measured.voltage_v if function == VOLT else measured.current_a
-            if not self.measure_auto[function] or (function == self.function and self.output):
+            value = _value_of(function, measured)
+            if not self._is_auto(function):
                 break
             wanted = self._lowest(function, min(abs(value), self.top(function)))
             if wanted is self.measure_range[function]:
@@ -401,3 +422,7 @@ class SourceMeter:
             self._circuit.clock.sleep(_RANGE_CHANGE_S + wanted.settling_s)
             measured = self._circuit.measure(self.terminal.name, aperture_s=aperture_s)
         return measured
+
+
+def _value_of(function: str, measured: Measured) -> float:
+    return measured.voltage_v if function == VOLT else measured.current_a

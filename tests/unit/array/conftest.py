@@ -58,6 +58,9 @@ class FakeRack:
         self.over_range = False
         self.offset_a = dict.fromkeys(self.wiring.rows.values(), 0.0)
 
+    def named(self, terminal):
+        return f"{terminal.partition('.')[0]} (Fake)"
+
     def source_meter(self, name):
         return FakeSmu(self, name)
 
@@ -189,6 +192,9 @@ class WiredRack:
         self.closed = {str(network.matrix): set() for network in wiring.networks()}
         self.offset_a = 0.0
         self.fails = None
+
+    def named(self, terminal):
+        return f"{terminal.partition('.')[0]} (Wired)"
 
     def source_meter(self, name):
         return WiredSmu(self, name)

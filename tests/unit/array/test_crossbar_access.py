@@ -157,8 +157,12 @@ def test_unwired_line_is_refused_before_anything_is_sent(make_rack):
 
 def test_width_that_no_source_can_give_lists_what_they_can(make_rack):
     access = CrossbarAccess(make_rack(), pulse_with="smu")
-    with pytest.raises(ValueError, match=r"smu: at least 0.0001 s; generator: 1e-08 s to 0.01 s"):
+    with pytest.raises(
+        ValueError, match=r"smu1 \(Fake\): at least 0.0001 s; gen1 \(Fake\): 1e-08 s to 0.01 s"
+    ) as refusal:
         access.pulse(0, 0, 1.0, 1e-6)
+    assert "nearest is 0.0001 s with smu1 (Fake): set the width of the pulse to it" in str(refusal.value)
+    assert "pulse_with or scheme, so that gen1 (Fake) may pulse" in str(refusal.value)
 
 
 def test_read_voltage_that_would_switch_is_refused(make_rack):

@@ -151,7 +151,7 @@ def test_release_switches_sources_off_before_the_relays_open(gate_rack):
 
 
 def test_pulse_that_the_channel_cannot_give_is_refused(gate_rack):
-    with pytest.raises(ValueError, match=r"to gates .* smu: at least 0.0001 s"):
+    with pytest.raises(ValueError, match=r"to gates .* smu\d .*: at least 0.0001 s"):
         GatedAccess(gate_rack()).pulse(0, 0, 5.0, 1e-5)
 
 

@@ -122,7 +122,7 @@ def test_gate_voltage_that_the_station_file_does_not_tell_is_asked_for(gate_rack
 
 
 def test_what_a_transistor_cannot_do_is_refused(rack, gate_rack):
-    with pytest.raises(ValueError, match=r"smu: at least 0.0001 s; generator: 1e-08 s to 0.01 s"):
+    with pytest.raises(ValueError, match=r"smu1 .*: at least 0.0001 s; gen1 .*: 1e-08 s to 0.01 s"):
         OneTransistorAccess(rack, pulse_with="smu").pulse(0, 0, 1.0, 1e-6)
     with pytest.raises(ValueError, match="scheme = grounded has no meaning for cells with a transistor"):
         OneTransistorAccess(rack, scheme="grounded")

@@ -38,10 +38,10 @@ def test_trace_is_the_sweep_when_cells_are_formed():
         ((terminal, level_v),) = one.levels_v
         levels[terminal].append(level_v)
         assert one.width_s is None
-    # readings at 0.2 V on the word line only: the survey, and one after each cycle
+    # readings at 0.2 V on the word line only: the survey, one before the first cycle, and one after each
     read = [0.2, 0.0]
     half = len(cycle)
-    word = [*read, *expected["smu1.a"][:half], *read, *expected["smu1.a"][half:], *read]
+    word = [*read, *read, *expected["smu1.a"][:half], *read, *expected["smu1.a"][half:], *read]
     assert levels["smu1.a"] == pytest.approx(word)
     assert levels["smu1.b"] == pytest.approx(expected["smu1.b"])
     starts = [one.start_s for one in done.record.trace]
