@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import psutil
@@ -85,6 +86,12 @@ def test_no_guardian_is_started_when_nothing_can_stay_on(tmp_path, in_process, w
 
 def test_log_is_json_lines_when_read(tmp_path):
     process = launch(orders(tmp_path))
+    log = tmp_path / "g.log"
+    # its lines are written beside its work
+    for _ in range(3000):
+        if log.read_text(encoding="utf-8").endswith("\n"):
+            break
+        time.sleep(0.01)
     close(process)
-    (line,) = (tmp_path / "g.log").read_text(encoding="utf-8").splitlines()
+    (line,) = log.read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["event"] == "ready"
