@@ -61,7 +61,7 @@ class ReplayRun(LabProcedure):
         if not (self.station.simulated or self.confirm_real):
             raise RunError(
                 f"replay_run: {self.station.name} has real instruments; a recorded run is applied to them only with"
-                " confirm_real (labctl replay --yes); nothing was sent"
+                " confirm_real (labctl replay --yes); no stimulus was applied"
             )
         run, found = self.recorded()
         shape = self.station.sample.rows, self.station.sample.columns

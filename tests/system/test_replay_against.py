@@ -3,6 +3,7 @@ same seed: identical; another seed: statistics agree, differences shown), Build 
 Bad input (a real instrument only where the operator confirms; a run of another geometry).
 """
 
+import io
 import shutil
 import threading
 import time
@@ -182,14 +183,45 @@ def test_run_without_cells_is_refused(labctl, rack, homes):
     assert "belong to no cell" in (answer.out + answer.err)
 
 
-def test_real_instruments_are_not_touched_without_a_word_of_the_operator(labctl, rack, homes, monkeypatch):
+@pytest.fixture
+def real(labctl, rack):
+    """The station of the rack as if its instruments were real, and a run that could be applied to them."""
     assert labctl("run", "read_array", "-p", "cells=0,0", "-s", rack / "rack_4x4.toml", "-q").code == 0
-    real = rack / "real.toml"
+    station = rack / "real.toml"
     text = (rack / "rack_4x4.toml").read_text()
     line = next(one for one in text.splitlines() if one.startswith("visa_library"))
-    real.write_text(text.replace(line, 'visa_library = "@py"'))
+    station.write_text(text.replace(line, 'visa_library = "@py"'))
+    return station
+
+
+def test_real_instruments_are_not_touched_without_a_word_of_the_operator(labctl, real, monkeypatch):
     monkeypatch.setattr("pyvisa.ResourceManager", lambda *_: pytest.fail("something was opened"))
     answer = against(labctl, real)
     assert answer.code == 2
     assert "real.toml has real instruments" in answer.err
     assert "--yes" in answer.err
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("options", "word", "is_opened"),
+    [(["--yes"], None, True), ([], "y", True), ([], "n", False), ([], "", False)],
+)
+def test_real_instruments_are_opened_where_the_operator_says_so(labctl, real, monkeypatch, options, word, is_opened):
+    opened = []
+
+    def open_library(*arguments):
+        opened.append(arguments)
+        raise OSError("no instrument here")
+
+    monkeypatch.setattr("pyvisa.ResourceManager", open_library)
+    if word is not None:
+        monkeypatch.setattr("sys.stdin", Terminal(f"{word}\n"))
+    answer = against(labctl, real, *options)
+    assert bool(opened) == is_opened
+    assert ("Apply the stimuli" in answer.out + answer.err) == (word is not None)
+    assert answer.code != 0
