@@ -20,7 +20,7 @@ SMALL = {
     "draws": "2",
     "seeds": "1",
     "cells": "0:1,0:2",
-    "tolerance": "10 %",
+    "tolerance": "6 %",
     "errors": "0",
 }
 OPTIONS = [text for key, value in SMALL.items() for text in ("-p", f"{key}={value}")]
