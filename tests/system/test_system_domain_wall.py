@@ -308,7 +308,7 @@ def test_energy_of_pulses_is_that_of_the_track(ran):
         ({"further_states": "2"}, "whole numbers from 3"),
         ({"dies": "A, A"}, "each device once"),
         ({"sweep": "20"}, "0.5 V|envelope"),
-        ({"programming_width": "2 ns"}, "generator"),
+        ({"programming_width": "2 ns"}, "5e-09 s to 1 s"),
         ({"device_file": "extracted.csv"}, "new file .toml"),
         ({"vgg8_file": "none.json"}, "vgg8_file"),
         ({"failing": "often"}, "failing"),

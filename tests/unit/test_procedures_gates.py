@@ -146,7 +146,7 @@ def test_wall_moves_with_the_probabilities_of_the_pinning_model(home):
     ("name", "station", "parameters", "told"),
     [
         ("domain_wall_map", None, {"widths": "8 ns, soon"}, "widths"),
-        ("domain_wall_map", None, {"widths": "1 ns"}, "generator"),
+        ("domain_wall_map", None, {"widths": "1 ns"}, "Keysight33622A.: 5e-09 s"),
         ("domain_wall_map", None, {"amplitudes": "0"}, "above 0"),
         ("domain_wall_map", None, {"amplitudes": "20"}, "envelope|0.5 V"),
         ("domain_wall_map", None, {"cells": "0,1"}, "must lie in 0 to 0"),

@@ -66,7 +66,10 @@ def test_any_changed_byte_is_found_and_the_line_is_named(tmp_path_factory, place
     if number == 1 and b',"c":' not in path.read_bytes().splitlines()[0]:
         # who takes the check out of line 1 says that nothing is protected
         return
-    with pytest.raises(ReplayError, match=rf"line {number} (was changed after it was recorded|is cut or damaged)"):
+    told = rf"line {number} (was changed after it was recorded|is cut or damaged)"
+    # without its first words it is no traffic file, and another number may be that of a newer one
+    told += "|line 1 is no header|has schema [3-9]" if number == 1 else ""
+    with pytest.raises(ReplayError, match=told):
         read(path)
     # a check stands for its line; elsewhere the byte that was there is found
     in_line = place - sum(map(len, lines[: number - 1]))
