@@ -74,7 +74,7 @@ def test_pulse_equals_its_halves(voltage_v, number):
         halves = device.step(half, voltage_v, duration_s, gate_v=1.5)
         miss = np.abs(conductance(device, halves) / conductance(device, whole) - 1.0).max()
         number(
-            "HfO2: a pulse equals its halves, in G",
+            "HfO2 (stanford_hfo2): a pulse equals its halves, in G",
             f"{miss:.1e}",
             authority="a constant voltage has no memory of how it is cut",
             bar="1e-9",
@@ -94,7 +94,7 @@ def test_halving_the_grid_changes_conductance_by_less_than_a_thousandth(number):
             ]
             miss = np.abs(found[0] / found[1] - 1.0).max()
             number(
-                "HfO2: half the step (grid of the gap), change of G",
+                "HfO2 (stanford_hfo2): half the step (grid of the gap), change of G",
                 f"{100 * miss:.1e} %",
                 authority="the same equation, solved twice as finely",
                 bar="0.1 %",
@@ -111,7 +111,7 @@ def test_million_reads_do_not_disturb(number):
     after = device.step(gaps, 0.1, 1e6 * 1e-3, gate_v=OPEN_GATE)
     miss = np.abs(conductance(device, after) / conductance(device, gaps) - 1.0).max()
     number(
-        "HfO2: change of G by 1e6 reads of 1 ms at 0.1 V, worst of 31 states",
+        "HfO2 (stanford_hfo2): change of G by 1e6 reads of 1 ms at 0.1 V, worst of 31 states",
         f"{100 * miss:.1e} %",
         authority="what a memory must do",
         bar="0.01 %",
@@ -138,7 +138,7 @@ def test_switching_time_falls_exponentially_with_voltage_over_six_decades(number
     fit = np.polyval(np.polyfit(voltages, high, 1), voltages)
     bend = np.abs(fit - high).max()
     number(
-        "HfO2: SET time against voltage, log t straight",
+        "HfO2 (stanford_hfo2): SET time against voltage, log t straight",
         f"within {bend:.2f} decades over {np.ptp(high):.1f} decades",
         authority="the voltage-time dilemma",
         bar="straight within 0.15 over >= 6 decades",

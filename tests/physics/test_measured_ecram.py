@@ -28,7 +28,7 @@ def own():
 
 
 def soft_bounds(start_s, own, part):
-    """Return the conductance before the first pulse up and after each, and the same down; no step leads past a bound."""
+    """Return the conductance before the first pulse up and after each, and the same down; no step passes a bound."""
     step, branches, w = part * own["step"], [], (start_s - own["middle"]) / own["half_range"]
     for sign, bound, gamma in ((1.0, own["w_max"], own["gamma_up"]), (-1.0, own["w_min"], own["gamma_down"])):
         curve = [w]
