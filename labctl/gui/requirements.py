@@ -66,6 +66,9 @@ def why_no_window() -> str:
 
 
 def _version_trap() -> str:
+    # where both are installed, QtPy takes PyQt6 unless it is told otherwise
+    if importlib.util.find_spec("PyQt6") is not None and os.environ.get("QT_API", "").lower() != "pyside6":
+        return ""
     try:
         version = importlib.metadata.version("PySide6-Essentials")
     except importlib.metadata.PackageNotFoundError:
