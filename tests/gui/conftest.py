@@ -88,7 +88,11 @@ def answers_here(desk, monkeypatch):
             if not is_dropped():
                 done(json.loads(json.dumps(_without_nan(last))))
 
-        QTimer.singleShot(0, desk, answer)
+        # of the desk: not later than it
+        later = QTimer(desk, singleShot=True, interval=0)
+        later.timeout.connect(answer)
+        later.timeout.connect(later.deleteLater)
+        later.start()
         return number
 
     for asked in (desk.scanner, desk.backstage):
