@@ -73,7 +73,6 @@ _LARGEST_INPUT = 99.9
 _CALIBRATED_AT = 0.9
 _DAY_S = 86400.0
 # NeuroSim's label over the integral non-linearity
-_LABEL_PER_INL = 10.1
 # dies of fast and slow arrays are different ones
 _OTHER_DIE = 1000
 
@@ -109,10 +108,10 @@ def update_summary(potentiation_s: FloatArray, depression_s: FloatArray) -> dict
     Returns
     -------
     dict of str to float, unit 1
-        Means over cells and cycles, 0 for what noise explains: ``r_squared_up``, ``r_squared_down`` (of a straight line
-        over the pulses),
-        ``inl_up``, ``inl_down``, ``nl_up``, ``nl_down`` (NeuroSim's labels of an exponential fit, with their signs),
-        ``asymmetry``, ``mean_asymmetry``; ``cycle_spread`` (of one step, over the range);
+        Means over cells and cycles: ``r_squared_up``, ``r_squared_down`` (of a straight line over the pulses);
+        ``inl_up``, ``inl_down``, ``asymmetry``, ``mean_asymmetry`` (noise of readings and steps is in them); ``nl_up``,
+        ``nl_down`` (NeuroSim's labels of an exponential fit, with their signs; 0 where noise explains the curve);
+        ``cycle_spread`` (of one step, over the range);
         ``device_spread`` (of the mean step of a cell). In S: ``up_step``, ``down_step``, ``range``.
     """
     ups, downs = potentiation_s[:, 1:], depression_s[:, 1:]
@@ -123,6 +122,7 @@ def update_summary(potentiation_s: FloatArray, depression_s: FloatArray) -> dict
         if np.isfinite(one).all() and np.isfinite(other).all()
     ]
     figures = [update_figures(one, other) for one, other in pairs]
+    gaps = [np.abs(one - other[::-1]) / np.ptp(np.concatenate([one, other])) for one, other in pairs]
     steps = {
         "up": np.diff(ups, axis=2).mean(axis=(1, 2)),
         "down": -np.diff(downs, axis=2).mean(axis=(1, 2)),
@@ -132,12 +132,12 @@ def update_summary(potentiation_s: FloatArray, depression_s: FloatArray) -> dict
     return {
         "r_squared_up": float(np.mean([_r_squared(one) for one, _ in pairs])),
         "r_squared_down": float(np.mean([_r_squared(other) for _, other in pairs])),
-        "inl_up": float(np.mean([abs(one.label_up or 0.0) for one in figures])) / _LABEL_PER_INL,
-        "inl_down": float(np.mean([abs(one.label_down or 0.0) for one in figures])) / _LABEL_PER_INL,
+        "inl_up": float(np.mean([_inl(one) for one, _ in pairs])),
+        "inl_down": float(np.mean([_inl(other) for _, other in pairs])),
         "nl_up": float(np.mean([_fitted_label(one.curvature_up) for one in figures])),
         "nl_down": float(np.mean([_fitted_label(one.curvature_down) for one in figures])),
-        "asymmetry": float(np.mean([one.asymmetry or 0.0 for one in figures])),
-        "mean_asymmetry": float(np.mean([one.mean_asymmetry or 0.0 for one in figures])),
+        "asymmetry": float(np.mean([gap.max() for gap in gaps])),
+        "mean_asymmetry": float(np.mean([gap.mean() for gap in gaps])),
         "cycle_spread": float(np.mean(spreads)) if spreads else float("nan"),
         "device_spread": float(mean_steps.std(ddof=1) / mean_steps.mean()) if len(mean_steps) > 1 else float("nan"),
         "up_step": float(np.mean(steps["up"])),
@@ -428,6 +428,12 @@ def _fitted_label(curvature: float | None) -> float:
     if curvature is None:
         return 0.0
     return float(np.copysign(neurosim_label(abs(curvature)), curvature))
+
+
+def _inl(branch: FloatArray) -> float:
+    """Return the largest distance of the normalised branch from a straight line."""
+    normal = (branch - branch[0]) / (branch[-1] - branch[0])
+    return float(np.abs(normal - np.linspace(0.0, 1.0, branch.size)).max())
 
 
 def _r_squared(branch: FloatArray) -> float:
