@@ -37,5 +37,5 @@ def test_demo_classifies_with_what_it_read_back(labctl_process, homes, seed):
     read_back = percentage(out, "read-back conductances")
     assert floating >= 90.0
     assert ideal >= floating - 2.0
-    # dies of seeds 1 to 5 lie 0.4 to 1.3 points below (README); one more stuck cell than on this die is let pass
+    # dies of seeds 1 to 5 lie 0.2 to 1.7 points below (README); one more stuck cell than on this die is let pass
     assert read_back >= ideal - 2.0
