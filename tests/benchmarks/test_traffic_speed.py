@@ -174,8 +174,8 @@ def test_recording_over_a_socket_adds_no_more_than_a_twentieth(tmp_path):
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
-    # the time of the processor that it adds, beside the time of an answer, each at its shortest, is the most that a
-    # question can take longer; on a machine that does nothing else, the time that passed is the thing itself
+    # the time of the processor that it adds, beside the time of an answer, each at its shortest: what else the
+    # machine does counts neither here nor there
     (recorded_s, _), (bare_s, answer_s) = recorded.min(axis=0), bare.min(axis=0)
     part = (recorded_s - bare_s) / answer_s
     on_the_wall = np.median(recorded[:, 1] / bare[:, 1]) - 1.0
@@ -184,7 +184,7 @@ def test_recording_over_a_socket_adds_no_more_than_a_twentieth(tmp_path):
         f"{QUESTION} over a socket, {100 * part:.1f} % where 5 % are asked (median of the time that passed:"
         f" {100 * on_the_wall:.1f} %)"
     )
-    assert min(part, on_the_wall) < 0.05
+    assert part < 0.05
 
 
 def written_at_once(path, size_bytes, answer):

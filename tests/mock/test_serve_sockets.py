@@ -419,17 +419,20 @@ def test_stop_ends_the_server_after_its_reply(serve):
 def test_many_connections_leave_no_descriptor_behind(serve):
     server = serve()
     process = psutil.Process()
-    before = process.num_fds()
-    for _ in range(300):
-        client = server.connect("smu1")
-        client.send(b"*IDN?\n")
-        client.reset()
-    # of 300 connections; the process may open a few files of its own meanwhile, such as those of a tracer
-    for _ in range(3000):
-        if process.num_fds() <= before + 10:
-            break
-        time.sleep(0.02)
-    assert process.num_fds() <= before + 10
+    grown = []
+    # a file that the process itself opens meanwhile, such as a tracer's, is one of one round; a leak is in both
+    for _ in range(2):
+        before = process.num_fds()
+        for _ in range(300):
+            client = server.connect("smu1")
+            client.send(b"*IDN?\n")
+            client.reset()
+        for _ in range(1500):
+            if process.num_fds() <= before + 2:
+                break
+            time.sleep(0.02)
+        grown.append(process.num_fds() - before)
+    assert min(grown) <= 2
 
 
 def test_late_reply_comes_late_and_to_nobody_when_its_client_left(serve):

@@ -113,11 +113,25 @@ class BridgeBnn(SystemProcedure):
         "RESET voltages", default="1.8 V, 1.6 V, 1.6 V, 1.5 V", description="Magnitudes, one for each condition"
     )
     widths = Parameter("Pulse widths", default="1 us, 1 us, 1 us, 1 us", description="One for each condition")
-    set_voltage = QuantityParameter("SET voltage", "V", minimum=0.01, maximum=5.0, default="2.2 V")
+    set_voltage = QuantityParameter(
+        "SET voltage",
+        "V",
+        minimum=0.01,
+        maximum=5.0,
+        default="2.2 V",
+        description="Default: assumed, sets the cells of the station at each of the gates",
+    )
     offset = QuantityParameter(
         "Inverter offset", "V", minimum=1e-4, maximum=0.5, default="30 mV", description="Standard deviation, assumed"
     )
-    current_limit = QuantityParameter("Current limit", "A", minimum=1e-9, maximum=1.5, default="10 mA")
+    current_limit = QuantityParameter(
+        "Current limit",
+        "A",
+        minimum=1e-9,
+        maximum=1.5,
+        default="10 mA",
+        description="Compliance of both channels. Default: assumed; the transistor limits a cell",
+    )
     integration = QuantityParameter(
         "Integration",
         "1",

@@ -50,6 +50,7 @@ _NAME = "system.ecram"
 # 8 epochs of 784-128-64-10 end at 97.8 to 98.1 % on MNIST
 _BATCH, _LEARNING_RATE = 200, 2e-3
 _OUTPUTS = 10
+_SIBLING = "W/YSZ/WOx, Nat. Commun. 2023, s41467-023-41958-4"
 _CHOSEN = "Chosen on 10,000 training images of MNIST that were held out"
 _LIMIT_A = 0.05
 # dies that are physics alone are numbered from here: none is that of a bench
@@ -79,12 +80,22 @@ class Ecram(SystemProcedure):
     )
     epochs = IntegerParameter("Training epochs", default=8, minimum=1, maximum=1000)
     levels = IntegerParameter("Levels", default=100, minimum=3, maximum=1024, description="The paper: 100")
-    g_min = QuantityParameter("Lowest level", "S", minimum=1e-9, maximum=1e-2, default="17.5 uS")
-    g_max = QuantityParameter("Highest level", "S", minimum=1e-9, maximum=1e-2, default="27.5 uS")
+    g_min = QuantityParameter(
+        "Lowest level", "S", minimum=1e-9, maximum=1e-2, default="17.5 uS", description="Assumed; sibling: 15 to 30 uS"
+    )
+    g_max = QuantityParameter(
+        "Highest level", "S", minimum=1e-9, maximum=1e-2, default="27.5 uS", description="Assumed; sibling: 15 to 30 uS"
+    )
     corrections = IntegerParameter("Corrections", default=2, minimum=0, maximum=20, description="After open loop")
-    up_voltage = QuantityParameter("Potentiation voltage", "V", minimum=0.01, maximum=10.0, default=5.0)
-    down_voltage = QuantityParameter("Depression voltage", "V", minimum=-10.0, maximum=-0.01, default=-5.0)
-    width = QuantityParameter("Pulse width", "s", minimum=1e-8, maximum=10.0, default="100 ms")
+    up_voltage = QuantityParameter(
+        "Potentiation voltage", "V", minimum=0.01, maximum=10.0, default=5.0, description=f"{_SIBLING}: 5 V"
+    )
+    down_voltage = QuantityParameter(
+        "Depression voltage", "V", minimum=-10.0, maximum=-0.01, default=-5.0, description=f"{_SIBLING}: -5 V"
+    )
+    width = QuantityParameter(
+        "Pulse width", "s", minimum=1e-8, maximum=10.0, default="100 ms", description=f"{_SIBLING}: 100 ms"
+    )
     cells = CellsParameter(
         "Cells for updates", default="0,24;8,26;16,28;24,30", description="Best beside the tiles of the layer"
     )

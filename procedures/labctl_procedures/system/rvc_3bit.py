@@ -72,8 +72,22 @@ class Rvc3Bit(SystemProcedure):
     errors = Parameter(
         "Programming errors", default="0, 1 %, 1.79 %, 3 %, 5 %, 10 %, 20 %", description="Relative RMSE, normal errors"
     )
-    g_min = QuantityParameter("Lowest level", "S", minimum=1e-9, maximum=1e-2, default="25 uS")
-    g_max = QuantityParameter("Highest level", "S", minimum=1e-9, maximum=1e-2, default="200 uS")
+    g_min = QuantityParameter(
+        "Lowest level",
+        "S",
+        minimum=1e-9,
+        maximum=1e-2,
+        default="25 uS",
+        description="Default: assumed, 8 levels 25 uS apart",
+    )
+    g_max = QuantityParameter(
+        "Highest level",
+        "S",
+        minimum=1e-9,
+        maximum=1e-2,
+        default="200 uS",
+        description="Default: assumed, below a sibling's low state of 225 uS (Micromachines 16, 718 (2025))",
+    )
     levels = IntegerParameter("Levels", default=8, minimum=2, maximum=1024)
     tolerance = QuantityParameter(
         "Verify tolerance",
@@ -83,7 +97,14 @@ class Rvc3Bit(SystemProcedure):
         default="3 %",
         description="Relative to the target; an error that is uniform within ± 3.1 % has the paper's RMSE",
     )
-    width = QuantityParameter("Pulse width", "s", minimum=1e-8, maximum=1.0, default="100 us")
+    width = QuantityParameter(
+        "Pulse width",
+        "s",
+        minimum=1e-8,
+        maximum=1.0,
+        default="100 us",
+        description="A sibling's RESET pulses: 100 us to 100 ns (Micromachines 16, 718 (2025))",
+    )
 
     parameter_groups: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("image_set", "hidden", "epochs", "draws", "errors"), "Network"),

@@ -109,9 +109,30 @@ class SignBackprop(SystemProcedure):
     reset_voltages = Parameter(
         "RESET pulses", default="0.92 V, 0.95 V, 1 V", description="Magnitudes; as many as SET pulses"
     )
-    width = QuantityParameter("Pulse width", "s", minimum=1e-8, maximum=1.0, default="100 us")
-    g_low = QuantityParameter("Working range from", "S", minimum=1e-9, maximum=1e-2, default="30 uS")
-    g_high = QuantityParameter("Working range to", "S", minimum=1e-9, maximum=1e-2, default="300 uS")
+    width = QuantityParameter(
+        "Pulse width",
+        "s",
+        minimum=1e-8,
+        maximum=1.0,
+        default="100 us",
+        description="Default: assumed, that of the other procedures on TiOx/Al2O3",
+    )
+    g_low = QuantityParameter(
+        "Working range from",
+        "S",
+        minimum=1e-9,
+        maximum=1e-2,
+        default="30 uS",
+        description="Default: assumed, a window of one decade",
+    )
+    g_high = QuantityParameter(
+        "Working range to",
+        "S",
+        minimum=1e-9,
+        maximum=1e-2,
+        default="300 uS",
+        description="Default: assumed, a window of one decade",
+    )
     jump_cells = CellsParameter("Cells for the steps", default="24:30,31:32", description="As 'cells' has them")
     jump_pulses = IntegerParameter("Pulses of a branch", default=240, minimum=5, maximum=100000)
     jump_cycles = IntegerParameter("Cycles", default=1, minimum=1, maximum=1000)
